@@ -1,0 +1,10 @@
+//! `session-reaper report`.
+
+use crate::cli::{Failure, Globals};
+
+#[derive(Debug, clap::Args)]
+pub struct Flags {}
+
+pub fn run(_flags: &Flags, _globals: &Globals) -> Result<(), Failure> {
+    Err(Failure::work("not built yet"))
+}

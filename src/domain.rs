@@ -1,0 +1,15 @@
+//! The words of the house: what every floor above may say, and nothing that does anything.
+//!
+//! In reading order: [`time`], [`name`], [`session`], [`listing`], [`verdict`], [`hold`], [`release`], [`record`], [`event`], [`view`].
+
+pub mod event;
+pub mod fault;
+pub mod hold;
+pub mod listing;
+pub mod name;
+pub mod record;
+pub mod release;
+pub mod session;
+pub mod time;
+pub mod verdict;
+pub mod view;

@@ -1,0 +1,77 @@
+//! What happened, told once: telemetry makes each a log line and a metric.
+
+use std::collections::BTreeMap;
+
+use crate::domain::fault::Fault;
+use crate::domain::hold::Hold;
+use crate::domain::name::{AccountName, PolicyName, SessionId, words};
+use crate::domain::release::{Release, RequestOutcome};
+use crate::domain::time::{SignedDuration, Timestamp};
+use crate::domain::verdict::{Limit, VerdictWord};
+
+words! {
+    /// How a poll went.
+    PollOutcome {
+        Complete = "complete",
+        Partial = "partial",
+        Failed = "failed",
+    }
+}
+
+words! {
+    /// A call to a provider.
+    Operation {
+        List = "list",
+        Read = "read",
+        Release = "release",
+    }
+}
+
+/// Something that happened to one account.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    pub account: AccountName,
+    pub what: What,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    /// One HTTP request to the provider; `status` is the status code, or the fault's word where there was none.
+    Called { operation: Operation, status: String, took: SignedDuration },
+    /// A poll came to its end. `at` is ours; `live` counts the rows that were read.
+    Polled { outcome: PollOutcome, at: Timestamp, live: usize, rejected: usize, fault: Option<Fault> },
+    /// The provider's clock minus ours, where it is worth applying, else zero.
+    Skew { skew: SignedDuration },
+    /// How many sessions there are per policy and verdict, and how many due ones each hold keeps back.
+    Census { sessions: BTreeMap<(Option<PolicyName>, VerdictWord), usize>, holds: BTreeMap<Hold, usize> },
+    /// A tag that should be a duration is none: the policy's own limit holds. Told once per session and tag.
+    TagUnreadable { id: SessionId, policy: PolicyName, tag: String, found: String, why: String },
+    /// Observe mode would have released this one now.
+    WouldRelease { id: SessionId, policy: PolicyName, limit: Limit, reason: String },
+    /// A release request is about to be sent, the intent is on disk.
+    Requesting { release: Box<Release> },
+    /// A release request met this. `overrun` only for the first request of a session that was sent.
+    Answered { release: Box<Release>, outcome: RequestOutcome, overrun: Option<SignedDuration>, fault: Option<Fault> },
+    /// The provider says that it ended on our request. `took`: from the first request to the provider's word.
+    Confirmed { release: Box<Release>, took: SignedDuration },
+    /// It had ended before our request arrived.
+    AlreadyEnded { release: Box<Release> },
+    /// Not ended within `confirm_within`; tried again.
+    Stuck { release: Box<Release> },
+    /// The provider will not do it.
+    Failed { release: Box<Release> },
+    /// How many releases are stuck now.
+    StuckCount { count: usize },
+    /// The account's credential is refused; it is asked again at this time (ours).
+    Refused { fault: Fault, again_at: Timestamp },
+    /// The whole key is silent until then (ours), as the provider asked.
+    Silenced { until: Timestamp },
+    /// `max_release_fraction` tripped.
+    Tripped { requested: usize, live: usize },
+    /// The fraction holds no longer.
+    Untripped { by_operator: bool },
+    /// A session that the provider had called ended is listed as live again.
+    Reappeared { id: SessionId },
+    /// An intent could not be written, so that nothing was sent.
+    BooksRefused { id: SessionId, why: String },
+}

@@ -1,0 +1,79 @@
+//! What one reading of a provider's live sessions gave. Only a complete listing can say that something is gone.
+
+use std::collections::BTreeSet;
+
+use crate::domain::fault::Fault;
+use crate::domain::name::SessionId;
+use crate::domain::session::Session;
+use crate::domain::time::Timestamp;
+
+/// A row that could not be read. It is counted and shown, and the others are read all the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectedRow {
+    /// Its id, where at least that could be read: such a session is known to be there.
+    pub id: Option<SessionId>,
+    /// What was wrong, without any of the row's values.
+    pub why: String,
+}
+
+/// The rows of a listing, each id once.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rows {
+    pub sessions: Vec<Session>,
+    pub rejected: Vec<RejectedRow>,
+}
+
+/// One reading of an account's live sessions.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Listing {
+    Complete(Complete),
+    /// Some of it could not be read: what it shows is there, what it lacks may be there too.
+    Partial {
+        rows: Rows,
+        why: Fault,
+    },
+}
+
+impl Listing {
+    pub fn complete(rows: Rows) -> Self {
+        Self::Complete(Complete { rows })
+    }
+
+    pub fn rows(&self) -> &Rows {
+        match self {
+            Self::Complete(complete) => &complete.rows,
+            Self::Partial { rows, .. } => rows,
+        }
+    }
+}
+
+/// A listing that was read to its end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Complete {
+    rows: Rows,
+}
+
+impl Complete {
+    pub fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    /// Those of `known` that are gone. A rejected row without an id could be any of them, so that with one nothing is gone.
+    pub fn gone<'a>(&self, known: impl Iterator<Item = &'a SessionId>) -> Vec<SessionId> {
+        if self.rows.rejected.iter().any(|row| row.id.is_none()) {
+            return Vec::new();
+        }
+        let there: BTreeSet<&SessionId> =
+            self.rows.sessions.iter().map(|session| &session.id).chain(self.rows.rejected.iter().filter_map(|row| row.id.as_ref())).collect();
+        known.filter(|id| !there.contains(id)).cloned().collect()
+    }
+}
+
+/// The provider's clock as one answer showed it: its `Date` header has whole seconds, so that the provider's time lay in
+/// `[date, date + 1s)` at some moment between `sent` and `received` (both ours).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockReading {
+    pub date: Timestamp,
+    pub sent: Timestamp,
+    pub received: Timestamp,
+}

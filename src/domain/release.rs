@@ -1,0 +1,77 @@
+//! One release, as the books keep it.
+
+use serde_json::Value;
+
+use crate::domain::name::{AccountName, Kind, PolicyName, Provider, SessionId, words};
+use crate::domain::time::{SignedDuration, Timestamp};
+use crate::domain::verdict::Limit;
+
+words! {
+    /// How far a release has come, or how it ended.
+    Outcome {
+        /// The intent is on disk; the provider may or may not have been told.
+        Requested = "requested",
+        /// The provider says that the session ended, after and because of our request.
+        Confirmed = "confirmed",
+        /// The session had ended before our request arrived: nothing was saved.
+        AlreadyEnded = "already_ended",
+        /// The provider refuses our credential for this.
+        Denied = "denied",
+        /// The provider will not do it, or the session outlived our request and ran into its own end.
+        Failed = "failed",
+        /// Accepted, and not ended within `confirm_within`.
+        Stuck = "stuck",
+    }
+}
+
+impl Outcome {
+    /// Nothing more will come of it.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Confirmed | Self::AlreadyEnded)
+    }
+}
+
+words! {
+    /// What one release request met, as a label.
+    RequestOutcome {
+        Accepted = "accepted",
+        AlreadyEnded = "already_ended",
+        Throttled = "throttled",
+        Denied = "denied",
+        Failed = "failed",
+    }
+}
+
+/// A release: one row of the books per account and session, written whole at each step. Instants are in the provider's time, to the millisecond.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Release {
+    pub account: AccountName,
+    pub provider: Provider,
+    pub id: SessionId,
+    pub kind: Kind,
+    pub region: Option<String>,
+    pub policy: PolicyName,
+    pub limit: Limit,
+    pub deadline: Timestamp,
+    /// When the first request was sent; until it is, when it was about to be.
+    pub requested_at: Timestamp,
+    pub accepted_at: Option<Timestamp>,
+    pub confirmed_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    pub expires_at: Option<Timestamp>,
+    pub outcome: Outcome,
+    /// Release requests sent, this one included.
+    pub attempts: u32,
+    /// From the deadline to the first request.
+    pub overrun: SignedDuration,
+    /// Of a confirmed release: the provider's hard end minus its end time; nothing where the provider gave no such figures.
+    pub saved_runtime: Option<SignedDuration>,
+    pub saved_cost: Option<f64>,
+    pub currency: String,
+    /// Why it was due, as a sentence.
+    pub reason: String,
+    /// The last fault met on the way, redacted.
+    pub fault: Option<String>,
+    /// The session's tags when it fell due; `null` where they could not be read.
+    pub metadata: Value,
+}

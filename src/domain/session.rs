@@ -1,0 +1,170 @@
+//! One row of a provider's listing, in words that hold for every provider.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::domain::name::{Kind, SessionId};
+use crate::domain::time::{SignedDuration, Timestamp, between};
+
+/// A session as its provider described it at one moment. Holds no credential: what the providers send of those is dropped while it is read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Session {
+    pub id: SessionId,
+    pub kind: Kind,
+    pub status: Status,
+    pub created_at: Timestamp,
+    /// When billing began; absent before that, and at providers that do not say.
+    pub started_at: Option<Timestamp>,
+    /// The provider's own hard end.
+    pub expires_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    pub region: Option<Arc<str>>,
+    pub keep_alive: Option<bool>,
+    /// The project that owns it, where the provider has projects.
+    pub project: Option<Arc<str>>,
+    /// Bytes through the provider's proxy so far: a rise is activity, no rise is nothing.
+    pub proxy_bytes: Option<u64>,
+    pub metadata: Metadata,
+}
+
+impl Session {
+    /// Where age counts from: `startedAt`, or `createdAt` where there is none.
+    pub fn since(&self) -> Timestamp {
+        self.started_at.unwrap_or(self.created_at)
+    }
+
+    /// Age at `now` (the provider's time); a session from the future has age zero.
+    pub fn age(&self, now: Timestamp) -> SignedDuration {
+        between(self.since(), now).max(SignedDuration::ZERO)
+    }
+}
+
+/// The provider's own word for a status, and what it means for us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    pub word: Arc<str>,
+    pub phase: Phase,
+}
+
+impl Status {
+    pub fn new(word: &str, phase: Phase) -> Self {
+        Self { word: word.into(), phase }
+    }
+}
+
+/// What a status means: whether a session runs, and if not, how it came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Waits for a browser: does not bill, ends by itself.
+    Pending,
+    Running,
+    /// Ended normally, by its owner or by a release.
+    Completed,
+    /// Ended at its own hard end.
+    TimedOut,
+    /// Ended by a fault of its own.
+    Errored,
+    /// A word that we do not know: never reapable, never believed to be an end.
+    Unknown,
+}
+
+impl Phase {
+    pub const fn is_ended(self) -> bool {
+        matches!(self, Self::Completed | Self::TimedOut | Self::Errored)
+    }
+}
+
+/// The tags that the session's owner attached to it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Metadata {
+    /// An object, empty where the session has none.
+    Tags(Map<String, Value>),
+    /// Something other than an object: the tags could not be read, which is not the same as having none.
+    Unreadable { found: &'static str },
+}
+
+impl Default for Metadata {
+    fn default() -> Self {
+        Self::Tags(Map::new())
+    }
+}
+
+impl Metadata {
+    /// `null` and absent mean no tags; any other value that is not an object is unreadable.
+    pub fn from_json(value: Option<Value>) -> Self {
+        match value {
+            None | Some(Value::Null) => Self::default(),
+            Some(Value::Object(tags)) => Self::Tags(tags),
+            Some(other) => Self::Unreadable { found: shape(&other) },
+        }
+    }
+
+    /// The value at a key, or at a dotted path: an exact key wins, and only where there is none is the text read as a path into nested objects.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        match self {
+            Self::Tags(tags) => lookup(tags, key),
+            Self::Unreadable { .. } => None,
+        }
+    }
+
+    /// The tags as JSON; `null` where they could not be read.
+    pub fn to_json(&self) -> Value {
+        match self {
+            Self::Tags(tags) => Value::Object(tags.clone()),
+            Self::Unreadable { .. } => Value::Null,
+        }
+    }
+}
+
+fn lookup<'a>(tags: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
+    if let Some(exact) = tags.get(key) {
+        return Some(exact);
+    }
+    let (first, rest) = key.split_once('.')?;
+    lookup(tags.get(first)?.as_object()?, rest)
+}
+
+/// The name of a JSON value's shape, for sentences.
+pub fn shape(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// A scalar as the text that equals it: `5`, `true`, the string itself; nothing for lists, objects and null.
+pub fn scalar_text(value: &Value) -> Option<std::borrow::Cow<'_, str>> {
+    match value {
+        Value::String(text) => Some(text.as_str().into()),
+        Value::Number(number) => Some(number.to_string().into()),
+        Value::Bool(flag) => Some(if *flag { "true" } else { "false" }.into()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_exact_key_wins_over_a_path() {
+        let metadata = Metadata::from_json(Some(json!({ "a.b": 1, "a": { "b": 2, "c": { "d": 3 } } })));
+        assert_eq!(metadata.get("a.b"), Some(&json!(1)));
+        assert_eq!(metadata.get("a.c.d"), Some(&json!(3)));
+        assert_eq!(metadata.get("a.c.e"), None);
+        assert_eq!(metadata.get("a.b.c"), None);
+    }
+
+    #[test]
+    fn null_metadata_is_empty_and_other_shapes_are_unreadable() {
+        assert_eq!(Metadata::from_json(Some(Value::Null)), Metadata::default());
+        assert_eq!(Metadata::from_json(None), Metadata::default());
+        assert_eq!(Metadata::from_json(Some(json!(["env"]))), Metadata::Unreadable { found: "a list" });
+    }
+}

@@ -1,0 +1,253 @@
+//! What people and programs are shown: the JSON of `plan`, `explain` and the API. Fields may be added, never renamed.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::domain::event::PollOutcome;
+use crate::domain::hold::Hold;
+use crate::domain::name::{AccountName, Kind, PolicyName, Provider, SessionId, words};
+use crate::domain::release::{Outcome, Release};
+use crate::domain::time::{Timestamp, maybe_stamp, seconds, stamp};
+use crate::domain::verdict::{Limit, VerdictWord};
+
+words! {
+    /// Whether the program may release.
+    Mode {
+        Observe = "observe",
+        Enforce = "enforce",
+    }
+}
+
+/// `plan`, and `/api/v1/sessions`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Snapshot {
+    #[serde(with = "stamp")]
+    pub at: Timestamp,
+    pub mode: Mode,
+    pub accounts: Vec<AccountView>,
+    pub sessions: Vec<SessionView>,
+}
+
+/// One account, in `plan` and in `/api/v1/accounts`.
+#[derive(Clone, Debug, Serialize)]
+pub struct AccountView {
+    pub name: AccountName,
+    pub provider: Provider,
+    pub mode: Mode,
+    /// How the last listing went; null before the first.
+    pub listing: Option<PollOutcome>,
+    pub live: usize,
+    pub rejected_rows: usize,
+    /// What was wrong with the last listing; null where nothing was.
+    pub error: Option<String>,
+    #[serde(with = "maybe_stamp")]
+    pub last_complete_at: Option<Timestamp>,
+    /// The last fault met, whether or not the account has recovered since.
+    pub last_error: Option<String>,
+    pub clock_skew_seconds: f64,
+    pub paused: bool,
+    pub paused_reason: Option<String>,
+    /// `max_release_fraction` has tripped.
+    pub tripped: bool,
+}
+
+/// One live session.
+#[derive(Clone, Debug, Serialize)]
+pub struct SessionView {
+    pub account: AccountName,
+    pub provider: Provider,
+    pub id: SessionId,
+    pub kind: Kind,
+    pub status: String,
+    pub region: Option<String>,
+    pub keep_alive: Option<bool>,
+    pub metadata: Value,
+    #[serde(with = "stamp")]
+    pub created_at: Timestamp,
+    #[serde(with = "maybe_stamp")]
+    pub started_at: Option<Timestamp>,
+    #[serde(with = "maybe_stamp")]
+    pub expires_at: Option<Timestamp>,
+    pub age_seconds: f64,
+    pub verdict: VerdictWord,
+    pub policy: Option<PolicyName>,
+    pub limit: Option<Limit>,
+    #[serde(with = "maybe_stamp")]
+    pub deadline: Option<Timestamp>,
+    /// The first hold that keeps a due session; null where none does, or the session is not due.
+    pub hold: Option<Hold>,
+    /// The verdict, and the hold if there is one, as a sentence.
+    pub reason: String,
+    /// How far its release has come, where one was requested.
+    pub release: Option<Outcome>,
+}
+
+/// `explain SESSION` for a live session.
+#[derive(Clone, Debug, Serialize)]
+pub struct Explanation {
+    pub session: SessionView,
+    pub policies: Vec<PolicyCheck>,
+    pub limits: Vec<LimitCheck>,
+    /// What was asked of the provider about activity; empty where no limit needs any.
+    pub evidence: Vec<Value>,
+    pub hold: Option<HoldView>,
+    /// Every hold that applies, the shown one first.
+    pub holds: Vec<HoldView>,
+    pub release: Option<ReleaseView>,
+}
+
+/// One policy against one session.
+#[derive(Clone, Debug, Serialize)]
+pub struct PolicyCheck {
+    pub name: PolicyName,
+    /// Null where the session's metadata could not be read, so that nobody knows.
+    pub fits: Option<bool>,
+    /// The first that fits governs.
+    pub governs: bool,
+    pub keys: Vec<KeyCheck>,
+}
+
+/// One key of a match against one session.
+#[derive(Clone, Debug, Serialize)]
+pub struct KeyCheck {
+    pub key: String,
+    pub expected: String,
+    pub found: Value,
+    pub fits: Option<bool>,
+}
+
+/// One limit's arithmetic.
+#[derive(Clone, Debug, Serialize)]
+pub struct LimitCheck {
+    pub limit: Limit,
+    pub value: String,
+    pub value_seconds: f64,
+    /// `policy`, or the tag it came from.
+    pub from: String,
+    #[serde(with = "stamp")]
+    pub since: Timestamp,
+    #[serde(with = "stamp")]
+    pub deadline: Timestamp,
+    /// What was wrong with a tag that was not followed.
+    pub note: Option<String>,
+}
+
+/// A hold with its reason.
+#[derive(Clone, Debug, Serialize)]
+pub struct HoldView {
+    pub hold: Hold,
+    pub reason: String,
+    #[serde(with = "maybe_stamp")]
+    pub until: Option<Timestamp>,
+}
+
+/// A release, as `/api/v1/releases` shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReleaseView {
+    pub account: AccountName,
+    pub provider: Provider,
+    pub id: SessionId,
+    pub kind: Kind,
+    pub region: Option<String>,
+    pub policy: PolicyName,
+    pub limit: Limit,
+    #[serde(with = "stamp")]
+    pub deadline: Timestamp,
+    #[serde(with = "stamp")]
+    pub requested_at: Timestamp,
+    #[serde(with = "maybe_stamp")]
+    pub accepted_at: Option<Timestamp>,
+    #[serde(with = "maybe_stamp")]
+    pub confirmed_at: Option<Timestamp>,
+    #[serde(with = "maybe_stamp")]
+    pub ended_at: Option<Timestamp>,
+    #[serde(with = "maybe_stamp")]
+    pub expires_at: Option<Timestamp>,
+    pub outcome: Outcome,
+    pub attempts: u32,
+    pub overrun_seconds: f64,
+    pub saved_runtime_seconds: Option<f64>,
+    pub saved_cost: Option<f64>,
+    pub currency: String,
+    pub reason: String,
+    pub fault: Option<String>,
+    pub metadata: Value,
+}
+
+impl From<Release> for ReleaseView {
+    fn from(release: Release) -> Self {
+        Self {
+            account: release.account,
+            provider: release.provider,
+            id: release.id,
+            kind: release.kind,
+            region: release.region,
+            policy: release.policy,
+            limit: release.limit,
+            deadline: release.deadline,
+            requested_at: release.requested_at,
+            accepted_at: release.accepted_at,
+            confirmed_at: release.confirmed_at,
+            ended_at: release.ended_at,
+            expires_at: release.expires_at,
+            outcome: release.outcome,
+            attempts: release.attempts,
+            overrun_seconds: seconds(release.overrun),
+            saved_runtime_seconds: release.saved_runtime.map(seconds),
+            saved_cost: release.saved_cost,
+            currency: release.currency,
+            reason: release.reason,
+            fault: release.fault,
+            metadata: release.metadata,
+        }
+    }
+}
+
+/// `report`, and `/api/v1/savings`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    #[serde(with = "stamp")]
+    pub since: Timestamp,
+    #[serde(with = "stamp")]
+    pub until: Timestamp,
+    /// `account`, `policy`, `limit`, `kind`, `day` or `metadata.KEY`.
+    pub by: String,
+    pub rows: Vec<ReportRow>,
+    pub total: ReportRow,
+    /// Times without complete listings.
+    pub gaps: Vec<Gap>,
+}
+
+/// Releases that share a key. `saved_cost` and `currency` are null where the row mixes currencies.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ReportRow {
+    /// Null for the total, and for sessions without the tag.
+    pub key: Option<String>,
+    pub released: u64,
+    pub already_ended: u64,
+    /// Denied ones count here too.
+    pub failed: u64,
+    pub stuck: u64,
+    pub saved_runtime_seconds: f64,
+    pub saved_cost: Option<f64>,
+    pub currency: Option<String>,
+    pub overrun_seconds: Overrun,
+}
+
+/// Null where nothing was released.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Overrun {
+    pub p50: Option<f64>,
+    pub p99: Option<f64>,
+    pub max: Option<f64>,
+}
+
+/// A time in which an account had no complete listing.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Gap {
+    pub account: AccountName,
+    #[serde(with = "stamp")]
+    pub from: Timestamp,
+    #[serde(with = "maybe_stamp")]
+    pub until: Option<Timestamp>,
+}

@@ -1,0 +1,13 @@
+//! session-reaper, from the ground up.
+
+pub mod domain;
+
+pub mod guardrails;
+pub mod policy;
+
+pub mod clock;
+pub mod provider;
+
+pub mod config;
+
+pub mod cli;

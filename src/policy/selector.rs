@@ -1,0 +1,276 @@
+//! A policy fits a session if and only if every key of its match fits. Metadata that could not be read makes a match on metadata undecided.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::domain::name::{AccountName, Kind, Provider};
+use crate::domain::session::{Metadata, Session, scalar_text};
+use crate::policy::Origin;
+
+/// Which sessions a policy is about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Selector {
+    /// `match = "all"`: said out loud, never implied.
+    All,
+    Match(Match),
+}
+
+/// The keys of one match; all that are there must fit, and at least one is there.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Match {
+    pub accounts: Option<Vec<AccountName>>,
+    pub providers: Option<Vec<Provider>>,
+    pub kinds: Option<Vec<Kind>>,
+    pub regions: Option<Vec<Arc<str>>>,
+    pub keep_alive: Option<bool>,
+    pub metadata: BTreeMap<String, Matcher>,
+    pub not: Option<Box<Match>>,
+    /// Empty where there is no such key; else at least one must fit.
+    pub any: Vec<Match>,
+}
+
+/// What a metadata value must be.
+#[derive(Clone, Debug)]
+pub enum Matcher {
+    /// Equal as JSON; a number or boolean also equals its text form.
+    Equals(Value),
+    AnyOf(Vec<Matcher>),
+    Exists(bool),
+    Glob(globset::GlobMatcher),
+    Regex(regex::Regex),
+    Not(Box<Matcher>),
+}
+
+/// Whether a match fits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fit {
+    Yes,
+    No,
+    /// The session's metadata could not be read, and the answer hangs on it.
+    Undecided {
+        why: String,
+    },
+}
+
+/// One key of a match, compared: for `explain`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compared {
+    pub key: String,
+    pub expected: String,
+    pub found: Value,
+    pub fit: Fit,
+}
+
+impl Selector {
+    pub fn fit(&self, session: &Session, origin: Origin<'_>) -> Fit {
+        match self {
+            Self::All => Fit::Yes,
+            Self::Match(keys) => keys.fit(session, origin),
+        }
+    }
+
+    /// Every key with what it wanted and what it found, in the order of the contract.
+    pub fn compare(&self, session: &Session, origin: Origin<'_>) -> Vec<Compared> {
+        match self {
+            Self::All => vec![Compared { key: "match".into(), expected: "all".into(), found: Value::Null, fit: Fit::Yes }],
+            Self::Match(keys) => keys.compare(session, origin),
+        }
+    }
+}
+
+impl Match {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn fit(&self, session: &Session, origin: Origin<'_>) -> Fit {
+        let plain = [
+            self.accounts.as_ref().is_none_or(|wanted| wanted.contains(origin.account)),
+            self.providers.as_ref().is_none_or(|wanted| wanted.contains(&origin.provider)),
+            self.kinds.as_ref().is_none_or(|wanted| wanted.contains(&session.kind)),
+            self.regions.as_ref().is_none_or(|wanted| session.region.as_ref().is_some_and(|region| wanted.contains(region))),
+            self.keep_alive.is_none_or(|wanted| session.keep_alive == Some(wanted)),
+        ];
+        if plain.contains(&false) {
+            return Fit::No;
+        }
+        let metadata = self.metadata.iter().map(|(key, matcher)| matcher.fit(key, &session.metadata));
+        let not = self.not.iter().map(|inner| inner.fit(session, origin).negate());
+        let any = (!self.any.is_empty()).then(|| Fit::either(self.any.iter().map(|inner| inner.fit(session, origin))));
+        Fit::all(metadata.chain(not).chain(any))
+    }
+
+    fn compare(&self, session: &Session, origin: Origin<'_>) -> Vec<Compared> {
+        let mut rows = Vec::new();
+        let mut plain = |key: &str, expected: Option<String>, found: Value, fits: bool| {
+            if let Some(expected) = expected {
+                rows.push(Compared { key: key.into(), expected, found, fit: if fits { Fit::Yes } else { Fit::No } });
+            }
+        };
+        let only = |part: Self| part.fit(session, origin) == Fit::Yes;
+        plain(
+            "accounts",
+            self.accounts.as_ref().map(one_of),
+            origin.account.as_str().into(),
+            only(Self { accounts: self.accounts.clone(), ..Self::default() }),
+        );
+        plain(
+            "providers",
+            self.providers.as_ref().map(one_of),
+            origin.provider.as_str().into(),
+            only(Self { providers: self.providers.clone(), ..Self::default() }),
+        );
+        plain("kinds", self.kinds.as_ref().map(one_of), session.kind.as_str().into(), only(Self { kinds: self.kinds.clone(), ..Self::default() }));
+        plain(
+            "regions",
+            self.regions.as_ref().map(one_of),
+            session.region.as_deref().into(),
+            only(Self { regions: self.regions.clone(), ..Self::default() }),
+        );
+        plain(
+            "keep_alive",
+            self.keep_alive.map(|wanted| wanted.to_string()),
+            session.keep_alive.into(),
+            only(Self { keep_alive: self.keep_alive, ..Self::default() }),
+        );
+        for (key, matcher) in &self.metadata {
+            rows.push(Compared {
+                key: format!("metadata.{key}"),
+                expected: matcher.to_string(),
+                found: session.metadata.get(key).cloned().unwrap_or(Value::Null),
+                fit: matcher.fit(key, &session.metadata),
+            });
+        }
+        if let Some(inner) = &self.not {
+            rows.push(Compared {
+                key: "not".into(),
+                expected: format!("not ({inner})"),
+                found: Value::Null,
+                fit: inner.fit(session, origin).negate(),
+            });
+            rows.extend(inner.compare(session, origin).into_iter().map(|row| row.under("not")));
+        }
+        for (index, inner) in self.any.iter().enumerate() {
+            let key = format!("any[{index}]");
+            rows.push(Compared { key: key.clone(), expected: inner.to_string(), found: Value::Null, fit: inner.fit(session, origin) });
+            rows.extend(inner.compare(session, origin).into_iter().map(|row| row.under(&key)));
+        }
+        rows
+    }
+}
+
+impl Compared {
+    fn under(mut self, parent: &str) -> Self {
+        self.key = format!("{parent}.{}", self.key);
+        self
+    }
+}
+
+impl Fit {
+    fn negate(self) -> Self {
+        match self {
+            Self::Yes => Self::No,
+            Self::No => Self::Yes,
+            undecided @ Self::Undecided { .. } => undecided,
+        }
+    }
+
+    /// No if any is no; else undecided if any is.
+    fn all(parts: impl Iterator<Item = Self>) -> Self {
+        parts.fold(Self::Yes, |so_far, part| match (so_far, part) {
+            (Self::No, _) | (_, Self::No) => Self::No,
+            (undecided @ Self::Undecided { .. }, _) | (_, undecided @ Self::Undecided { .. }) => undecided,
+            (Self::Yes, Self::Yes) => Self::Yes,
+        })
+    }
+
+    /// Yes if any is yes; else undecided if any is.
+    fn either(parts: impl Iterator<Item = Self>) -> Self {
+        Self::all(parts.map(Self::negate)).negate()
+    }
+}
+
+impl Matcher {
+    /// A metadata key that is absent equals nothing; `not` turns that round, so that `{ not = "production" }` fits the untagged.
+    fn fit(&self, key: &str, metadata: &Metadata) -> Fit {
+        match metadata {
+            Metadata::Unreadable { found } => {
+                Fit::Undecided { why: format!("its metadata is {found} instead of an object, so that {key:?} could not be compared") }
+            }
+            Metadata::Tags(_) if self.fits(metadata.get(key)) => Fit::Yes,
+            Metadata::Tags(_) => Fit::No,
+        }
+    }
+
+    fn fits(&self, value: Option<&Value>) -> bool {
+        match self {
+            Self::Exists(wanted) => value.is_some() == *wanted,
+            Self::Not(inner) => !inner.fits(value),
+            Self::AnyOf(options) => options.iter().any(|option| option.fits(value)),
+            Self::Equals(wanted) => value.is_some_and(|found| equal(wanted, found)),
+            Self::Glob(pattern) => value.and_then(scalar_text).is_some_and(|text| pattern.is_match(text.as_ref())),
+            Self::Regex(pattern) => value.and_then(scalar_text).is_some_and(|text| pattern.is_match(&text)),
+        }
+    }
+}
+
+fn equal(wanted: &Value, found: &Value) -> bool {
+    match (wanted, found) {
+        (Value::Number(wanted), Value::Number(found)) => wanted == found || wanted.as_f64() == found.as_f64(),
+        (Value::String(text), scalar @ (Value::Number(_) | Value::Bool(_))) | (scalar @ (Value::Number(_) | Value::Bool(_)), Value::String(text)) => {
+            scalar_text(scalar).is_some_and(|scalar| scalar == text.as_str())
+        }
+        _ => wanted == found,
+    }
+}
+
+impl PartialEq for Matcher {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Equals(a), Self::Equals(b)) => a == b,
+            (Self::AnyOf(a), Self::AnyOf(b)) => a == b,
+            (Self::Exists(a), Self::Exists(b)) => a == b,
+            (Self::Glob(a), Self::Glob(b)) => a.glob() == b.glob(),
+            (Self::Regex(a), Self::Regex(b)) => a.as_str() == b.as_str(),
+            (Self::Not(a), Self::Not(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+fn one_of<T: std::fmt::Display>(wanted: &Vec<T>) -> String {
+    wanted.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
+}
+
+impl std::fmt::Display for Matcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Equals(value) => write!(f, "{value}"),
+            Self::AnyOf(options) => f.write_str(&one_of(options)),
+            Self::Exists(true) => f.write_str("any value"),
+            Self::Exists(false) => f.write_str("no value"),
+            Self::Glob(pattern) => write!(f, "glob {:?}", pattern.glob().glob()),
+            Self::Regex(pattern) => write!(f, "regex {:?}", pattern.as_str()),
+            Self::Not(inner) => write!(f, "not {inner}"),
+        }
+    }
+}
+
+impl std::fmt::Display for Match {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut parts: Vec<String> = Vec::new();
+        parts.extend(self.accounts.as_ref().map(|wanted| format!("accounts: {}", one_of(wanted))));
+        parts.extend(self.providers.as_ref().map(|wanted| format!("providers: {}", one_of(wanted))));
+        parts.extend(self.kinds.as_ref().map(|wanted| format!("kinds: {}", one_of(wanted))));
+        parts.extend(self.regions.as_ref().map(|wanted| format!("regions: {}", one_of(wanted))));
+        parts.extend(self.keep_alive.map(|wanted| format!("keep_alive: {wanted}")));
+        parts.extend(self.metadata.iter().map(|(key, matcher)| format!("metadata.{key}: {matcher}")));
+        parts.extend(self.not.as_ref().map(|inner| format!("not ({inner})")));
+        if !self.any.is_empty() {
+            parts.push(format!("any of ({})", self.any.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")));
+        }
+        f.write_str(&parts.join(", "))
+    }
+}
