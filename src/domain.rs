@@ -3,6 +3,7 @@
 //! In reading order: [`time`], [`name`], [`session`], [`listing`], [`verdict`], [`hold`], [`release`], [`record`], [`event`], [`view`].
 
 pub mod event;
+pub mod exchange;
 pub mod fault;
 pub mod hold;
 pub mod listing;

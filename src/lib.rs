@@ -2,8 +2,10 @@
 
 pub mod domain;
 
+pub mod engine;
 pub mod guardrails;
 pub mod policy;
+pub mod settle;
 
 pub mod clock;
 pub mod provider;

@@ -2,12 +2,10 @@
 
 use std::pin::Pin;
 
-use crate::domain::event::Operation;
-use crate::domain::fault::Fault;
-use crate::domain::listing::{ClockReading, Listing};
+pub use crate::domain::exchange::{Exchange, RequestTrace};
+use crate::domain::listing::Listing;
 use crate::domain::name::{Kind, SessionId};
 use crate::domain::session::Session;
-use crate::domain::time::{SignedDuration, Timestamp};
 
 /// A future that a provider returns: boxed, so that providers are values.
 pub type Answer<T> = Pin<Box<dyn Future<Output = Exchange<T>> + Send>>;
@@ -25,25 +23,4 @@ pub trait Lister: Send + Sync {
 pub trait Releaser: Send + Sync {
     /// Asks the provider to end a session; gives the session as the provider answered, where it did.
     fn release(&self, id: &SessionId, kind: Kind) -> Answer<Option<Session>>;
-}
-
-/// What a call gave, and what it showed on the way.
-#[derive(Clone, Debug)]
-pub struct Exchange<T> {
-    pub result: Result<T, Fault>,
-    /// When the (first) request was sent, by our clock.
-    pub sent_at: Timestamp,
-    /// The provider's clock, where an answer showed it.
-    pub clock: Option<ClockReading>,
-    /// Each HTTP request made, in order.
-    pub requests: Vec<RequestTrace>,
-}
-
-/// One HTTP request, for the metrics and for the pace.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestTrace {
-    pub operation: Operation,
-    /// The status code, or the fault's word where there was none.
-    pub status: String,
-    pub took: SignedDuration,
 }

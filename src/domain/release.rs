@@ -55,6 +55,8 @@ pub struct Release {
     pub deadline: Timestamp,
     /// When the first request was sent; until it is, when it was about to be.
     pub requested_at: Timestamp,
+    /// Since when a request of ours may have ended it: an end before that is not our doing. Nothing while every request so far was turned away.
+    pub asked_at: Option<Timestamp>,
     pub accepted_at: Option<Timestamp>,
     pub confirmed_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,
@@ -74,4 +76,11 @@ pub struct Release {
     pub fault: Option<String>,
     /// The session's tags when it fell due; `null` where they could not be read.
     pub metadata: Value,
+}
+
+impl Release {
+    /// The session is known to have ended: nothing more will come of it.
+    pub const fn is_closed(&self) -> bool {
+        self.outcome.is_final() || self.confirmed_at.is_some()
+    }
 }

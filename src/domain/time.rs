@@ -3,6 +3,20 @@
 pub use jiff::{SignedDuration, Timestamp};
 use jiff::{Span, SpanRelativeTo};
 
+/// One moment on both clocks: ours, on which alarms and windows run, and the provider's, in which ages and ends are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    pub ours: Timestamp,
+    pub theirs: Timestamp,
+}
+
+impl Moment {
+    /// The instant of ours at which the provider's clock will show `theirs`.
+    pub fn ours_at(&self, theirs: Timestamp) -> Timestamp {
+        later(theirs, between(self.theirs, self.ours))
+    }
+}
+
 /// Why a text is not a duration; the sentence goes to the person who wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DurationFault {

@@ -102,39 +102,27 @@ impl Match {
         Fit::all(metadata.chain(not).chain(any))
     }
 
+    /// The keys that compare one attribute, each with what it wants and a match of its own.
+    fn attributes(&self) -> Vec<(&'static str, String, Self)> {
+        let none = Self::default();
+        let keys = [
+            ("accounts", self.accounts.as_deref().map(one_of), Self { accounts: self.accounts.clone(), ..none.clone() }),
+            ("providers", self.providers.as_deref().map(one_of), Self { providers: self.providers.clone(), ..none.clone() }),
+            ("kinds", self.kinds.as_deref().map(one_of), Self { kinds: self.kinds.clone(), ..none.clone() }),
+            ("regions", self.regions.as_deref().map(one_of), Self { regions: self.regions.clone(), ..none.clone() }),
+            ("keep_alive", self.keep_alive.map(|wanted| wanted.to_string()), Self { keep_alive: self.keep_alive, ..none }),
+        ];
+        keys.into_iter().filter_map(|(key, wanted, part)| Some((key, wanted?, part))).collect()
+    }
+
     fn compare(&self, session: &Session, origin: Origin<'_>) -> Vec<Compared> {
-        let mut rows = Vec::new();
-        let mut plain = |key: &str, expected: Option<String>, found: Value, fits: bool| {
-            if let Some(expected) = expected {
-                rows.push(Compared { key: key.into(), expected, found, fit: if fits { Fit::Yes } else { Fit::No } });
-            }
+        let attribute = |(key, expected, part): (&str, String, Self)| Compared {
+            key: key.into(),
+            expected,
+            found: attribute(key, session, origin),
+            fit: part.fit(session, origin),
         };
-        let only = |part: Self| part.fit(session, origin) == Fit::Yes;
-        plain(
-            "accounts",
-            self.accounts.as_ref().map(one_of),
-            origin.account.as_str().into(),
-            only(Self { accounts: self.accounts.clone(), ..Self::default() }),
-        );
-        plain(
-            "providers",
-            self.providers.as_ref().map(one_of),
-            origin.provider.as_str().into(),
-            only(Self { providers: self.providers.clone(), ..Self::default() }),
-        );
-        plain("kinds", self.kinds.as_ref().map(one_of), session.kind.as_str().into(), only(Self { kinds: self.kinds.clone(), ..Self::default() }));
-        plain(
-            "regions",
-            self.regions.as_ref().map(one_of),
-            session.region.as_deref().into(),
-            only(Self { regions: self.regions.clone(), ..Self::default() }),
-        );
-        plain(
-            "keep_alive",
-            self.keep_alive.map(|wanted| wanted.to_string()),
-            session.keep_alive.into(),
-            only(Self { keep_alive: self.keep_alive, ..Self::default() }),
-        );
+        let mut rows: Vec<Compared> = self.attributes().into_iter().map(attribute).collect();
         for (key, matcher) in &self.metadata {
             rows.push(Compared {
                 key: format!("metadata.{key}"),
@@ -158,6 +146,16 @@ impl Match {
             rows.extend(inner.compare(session, origin).into_iter().map(|row| row.under(&key)));
         }
         rows
+    }
+}
+
+fn attribute(key: &str, session: &Session, origin: Origin<'_>) -> Value {
+    match key {
+        "accounts" => origin.account.as_str().into(),
+        "providers" => origin.provider.as_str().into(),
+        "kinds" => session.kind.as_str().into(),
+        "regions" => session.region.as_deref().into(),
+        _ => session.keep_alive.into(),
     }
 }
 
@@ -240,7 +238,7 @@ impl PartialEq for Matcher {
     }
 }
 
-fn one_of<T: std::fmt::Display>(wanted: &Vec<T>) -> String {
+fn one_of<T: std::fmt::Display>(wanted: &[T]) -> String {
     wanted.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
 }
 
@@ -260,12 +258,7 @@ impl std::fmt::Display for Matcher {
 
 impl std::fmt::Display for Match {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut parts: Vec<String> = Vec::new();
-        parts.extend(self.accounts.as_ref().map(|wanted| format!("accounts: {}", one_of(wanted))));
-        parts.extend(self.providers.as_ref().map(|wanted| format!("providers: {}", one_of(wanted))));
-        parts.extend(self.kinds.as_ref().map(|wanted| format!("kinds: {}", one_of(wanted))));
-        parts.extend(self.regions.as_ref().map(|wanted| format!("regions: {}", one_of(wanted))));
-        parts.extend(self.keep_alive.map(|wanted| format!("keep_alive: {wanted}")));
+        let mut parts: Vec<String> = self.attributes().into_iter().map(|(key, wanted, _)| format!("{key}: {wanted}")).collect();
         parts.extend(self.metadata.iter().map(|(key, matcher)| format!("metadata.{key}: {matcher}")));
         parts.extend(self.not.as_ref().map(|inner| format!("not ({inner})")));
         if !self.any.is_empty() {

@@ -1,0 +1,27 @@
+//! One exchange with a provider: what was asked for, and what it showed on the way.
+
+use crate::domain::event::Operation;
+use crate::domain::fault::Fault;
+use crate::domain::listing::ClockReading;
+use crate::domain::time::{SignedDuration, Timestamp};
+
+/// What a call gave, and what it showed on the way.
+#[derive(Clone, Debug)]
+pub struct Exchange<T> {
+    pub result: Result<T, Fault>,
+    /// When the (first) request was sent, by our clock.
+    pub sent_at: Timestamp,
+    /// The provider's clock, where an answer showed it.
+    pub clock: Option<ClockReading>,
+    /// Each HTTP request made, in order.
+    pub requests: Vec<RequestTrace>,
+}
+
+/// One HTTP request, for the metrics and for the pace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestTrace {
+    pub operation: Operation,
+    /// The status code, or the fault's word where there was none.
+    pub status: String,
+    pub took: SignedDuration,
+}

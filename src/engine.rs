@@ -1,0 +1,336 @@
+//! One account, without I/O: what happened goes in with the time at which it did, what to do comes out, and between them nothing waits.
+//!
+//! [`Engine::handle`] takes an [`Input`]; [`Engine::next_command`] gives what to do now, in order; [`Engine::poll_timeout`] says when to come back with
+//! [`Input::Tick`] if nothing else happens first. The parts: `polling` learns what is live, `releasing` asks for ends, `confirming` believes them,
+//! `view` and `explain` show.
+
+mod backoff;
+mod confirming;
+mod explain;
+mod flight;
+mod pace;
+mod polling;
+mod releasing;
+mod roster;
+mod skew;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use crate::domain::event::{Event, Operation, What};
+use crate::domain::exchange::Exchange;
+use crate::domain::hold::Orders;
+use crate::domain::listing::Listing;
+use crate::domain::name::{AccountName, Kind, PolicyName, Provider, SessionId};
+use crate::domain::record::{Recall, Record};
+use crate::domain::release::Release;
+use crate::domain::session::Session;
+use crate::domain::time::{Moment, SignedDuration, Timestamp, later};
+use crate::domain::verdict::Limit;
+use crate::domain::view::Mode;
+use crate::guardrails::{Guardrails, Permit, Rails};
+use crate::policy::{Origin, Policy};
+use flight::Flight;
+use pace::Pace;
+use polling::Polling;
+use roster::Roster;
+use skew::Skew;
+
+/// How many calls may be under way at once on one account: past it a provider that hangs costs us patience, not memory.
+pub const MAX_CALLS_UNDER_WAY: usize = 64;
+
+/// What one account's engine is told of the configuration.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    pub account: AccountName,
+    pub provider: Provider,
+    pub mode: Mode,
+    pub poll_interval: SignedDuration,
+    pub requests_per_second: f64,
+    pub price_per_hour: f64,
+    pub currency: String,
+    pub policies: Arc<[Policy]>,
+    pub guardrails: Guardrails,
+    pub pass: Pass,
+}
+
+/// How long the engine goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// Polls for ever, and carries on the allowance of an earlier life.
+    Daemon,
+    /// Polls once; an operator's own pass has an allowance of its own.
+    Once,
+    /// As [`Pass::Once`], with no pace and no bound on calls under way: nothing it asks for is carried out.
+    Plan,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Time has passed.
+    Tick,
+    Listed(Exchange<Listing>),
+    Read {
+        id: SessionId,
+        answer: Exchange<Session>,
+    },
+    /// The intent was written, the request was sent, and this came back.
+    Answered {
+        id: SessionId,
+        answer: Exchange<Option<Session>>,
+    },
+    /// The intent could not be written, so that nothing was sent.
+    NotWritten {
+        id: SessionId,
+        why: String,
+    },
+    /// What operators have said, all of it, in our time.
+    Orders(Arc<Orders>),
+    Reconfigured {
+        terms: Box<Terms>,
+        new_credential: bool,
+    },
+    /// Ask for nothing new; go on until what was asked for is settled.
+    Drain,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub enum Command {
+    List,
+    Read {
+        id: SessionId,
+        kind: Kind,
+    },
+    /// Write the row durably, then ask the provider to end the session.
+    Release {
+        permit: Permit,
+        kind: Kind,
+        row: Box<Release>,
+    },
+    Write(Record),
+    Tell(Event),
+}
+
+/// One account: its sessions, their verdicts, its releases on the way, and what the guardrails remember.
+#[derive(Debug)]
+pub struct Engine {
+    terms: Terms,
+    orders: Arc<Orders>,
+    skew: Skew,
+    pace: Pace,
+    rails: Rails,
+    roster: Roster,
+    polling: Polling,
+    flights: BTreeMap<SessionId, Flight>,
+    /// When to read which flight again, in our time.
+    reads: BTreeSet<(Timestamp, SessionId)>,
+    /// Sessions that are over and done with, with when we learnt it (ours): a listing that lags is not a new session.
+    done: BTreeMap<SessionId, Done>,
+    would_release: BTreeSet<(SessionId, PolicyName, Limit)>,
+    told_tags: BTreeSet<SessionId>,
+    under_way: usize,
+    /// When due sessions that wait for the pace or a guardrail are worth another look.
+    release_wake: Option<Timestamp>,
+    stuck_told: usize,
+    draining: bool,
+    census: Census,
+    outbox: VecDeque<Command>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Done {
+    at: Timestamp,
+    reappeared: bool,
+}
+
+/// Whether the gauges are behind, and when they were last told.
+#[derive(Clone, Copy, Debug, Default)]
+struct Census {
+    dirty: bool,
+    told_at: Option<Timestamp>,
+}
+
+/// How long a session that is done is remembered.
+const DONE_KEPT: SignedDuration = SignedDuration::from_hours(24);
+
+/// At most one census in this time.
+const CENSUS_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
+
+impl Engine {
+    /// Starts from what the books know; the first poll is due at once.
+    pub fn new(terms: Terms, recall: Recall, orders: Arc<Orders>, now: Timestamp) -> Self {
+        let rate = if terms.pass == Pass::Plan { f64::MAX } else { terms.requests_per_second };
+        let mut engine = Self {
+            pace: Pace::new(rate, now),
+            rails: Rails::new(terms.guardrails.clone()),
+            polling: Polling::new(&recall, now),
+            would_release: recall.would_release.iter().cloned().collect(),
+            terms,
+            orders,
+            skew: Skew::default(),
+            roster: Roster::default(),
+            flights: BTreeMap::new(),
+            reads: BTreeSet::new(),
+            done: BTreeMap::new(),
+            told_tags: BTreeSet::new(),
+            under_way: 0,
+            release_wake: None,
+            stuck_told: 0,
+            draining: false,
+            census: Census::default(),
+            outbox: VecDeque::new(),
+        };
+        engine.carry_on(recall, now);
+        engine.plan(now);
+        engine
+    }
+
+    fn carry_on(&mut self, recall: Recall, now: Timestamp) {
+        let requested: Vec<Timestamp> = recall.releases.iter().map(|release| release.requested_at).collect();
+        let opened_at = recall.allowance_opened_at.filter(|_| self.terms.pass == Pass::Daemon);
+        let used = opened_at.map_or(0, |opened| requested.iter().filter(|at| **at >= opened).count() as u32);
+        self.rails.recall(requested, recall.seen, recall.tripped_at, used);
+        for row in recall.releases {
+            let id = row.id.clone();
+            if row.is_closed() {
+                self.done.insert(id, Done { at: now, reappeared: false });
+            } else {
+                self.flights.insert(id.clone(), Flight::recalled(row, later(now, self.rails.settings().confirm_within)));
+                self.read_at(&id, now);
+            }
+        }
+        self.tell_stuck();
+    }
+
+    /// Takes in what happened at `now`, by our clock.
+    pub fn handle(&mut self, input: Input, now: Timestamp) {
+        match input {
+            Input::Tick => {}
+            Input::Listed(answer) => self.listed(answer, now),
+            Input::Read { id, answer } => self.read(&id, answer, now),
+            Input::Answered { id, answer } => self.answered(&id, answer, now),
+            Input::NotWritten { id, why } => self.not_written(&id, why, now),
+            Input::Orders(orders) => self.ordered(orders),
+            Input::Reconfigured { terms, new_credential } => self.reconfigured(*terms, new_credential, now),
+            Input::Drain => self.draining = true,
+        }
+        self.plan(now);
+    }
+
+    /// When to come back with [`Input::Tick`], by our clock, if nothing else happens first.
+    pub fn poll_timeout(&self, now: Timestamp) -> Option<Timestamp> {
+        let moment = self.moment(now);
+        let poll = self.polling.due_at().filter(|_| !self.draining).map(|at| at.max(self.pace.next_at(Operation::List, now)));
+        let line = self.roster.next_at(moment).filter(|_| !self.draining);
+        let read = self.reads.first().map(|(at, _)| (*at).max(self.pace.next_at(Operation::Read, now)));
+        let census = self.census.told_at.filter(|_| self.census.dirty).map(|told| later(told, CENSUS_INTERVAL));
+        let full = self.under_way >= self.most_under_way();
+        let calls = if full { [None, None] } else { [read, self.release_wake] };
+        [poll, line, census].into_iter().chain(calls).flatten().min()
+    }
+
+    /// What to do next; nothing more for now when it gives nothing.
+    pub fn next_command(&mut self) -> Option<Command> {
+        self.outbox.pop_front()
+    }
+
+    /// Everything that was asked for is settled, or waits for something that only time or a person can bring.
+    pub fn is_settled(&self) -> bool {
+        let rests = |flight: &Flight| flight.is_at_rest() || (self.draining && flight.step == flight::Step::InLine);
+        self.under_way == 0 && self.flights.values().all(rests)
+    }
+
+    /// The one pass of [`Pass::Once`] is over.
+    pub fn is_over(&self) -> bool {
+        self.polling.is_over() && self.is_settled() && self.release_wake.is_none()
+    }
+
+    /// The account has been introduced: a first complete listing, or a definite refusal.
+    pub fn is_introduced(&self) -> bool {
+        self.polling.introduced
+    }
+
+    pub fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    fn plan(&mut self, now: Timestamp) {
+        self.roster.promote(self.moment(now));
+        self.plan_poll(now);
+        self.plan_releases(now);
+        self.plan_reads(now);
+        self.tell_census(now);
+    }
+
+    fn ordered(&mut self, orders: Arc<Orders>) {
+        if self.orders != orders {
+            self.orders = orders;
+            self.roster.unpark_all();
+            self.census.dirty = true;
+        }
+    }
+
+    fn reconfigured(&mut self, terms: Terms, new_credential: bool, now: Timestamp) {
+        self.pace.reconfigure(terms.requests_per_second);
+        self.rails.reconfigure(terms.guardrails.clone());
+        if new_credential {
+            self.pace.forget_refusal();
+            self.polling.soon(now);
+        }
+        self.polling.hasten(later(now, terms.poll_interval));
+        self.terms = terms;
+        self.told_tags.clear();
+        self.judge_all(now);
+        self.roster.unpark_all();
+        self.census.dirty = true;
+    }
+
+    fn moment(&self, now: Timestamp) -> Moment {
+        Moment { ours: now, theirs: later(now, self.skew.applied()) }
+    }
+
+    fn origin(&self) -> Origin<'_> {
+        Origin { account: &self.terms.account, provider: self.terms.provider }
+    }
+
+    fn most_under_way(&self) -> usize {
+        if self.terms.pass == Pass::Plan { usize::MAX } else { MAX_CALLS_UNDER_WAY }
+    }
+
+    /// What every answer shows, whatever it was asked for.
+    fn notice<T>(&mut self, answer: &Exchange<T>, operation: Operation, now: Timestamp) {
+        self.under_way = self.under_way.saturating_sub(1);
+        // The first request was charged when it left.
+        self.pace.charge(answer.requests.len().saturating_sub(1), now);
+        for request in &answer.requests {
+            self.tell(What::Called { operation: request.operation, status: request.status.clone(), took: request.took });
+        }
+        if let Some(reading) = answer.clock {
+            self.skew.observe(reading);
+            self.tell(What::Skew { skew: self.skew.shown() });
+        }
+        match &answer.result {
+            Ok(_) => self.pace.accepted(operation),
+            Err(fault) if fault.kind == crate::domain::fault::FaultKind::Throttled => {
+                let until = self.pace.silence(fault, now);
+                self.tell(What::Silenced { until });
+            }
+            Err(fault) if fault.is_refusal() => {
+                let again_at = self.pace.refuse(operation, fault, now);
+                self.tell(What::Refused { fault: fault.clone(), again_at });
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn tell(&mut self, what: What) {
+        self.outbox.push_back(Command::Tell(Event { account: self.terms.account.clone(), what }));
+    }
+
+    fn write(&mut self, record: Record) {
+        self.outbox.push_back(Command::Write(record));
+    }
+}

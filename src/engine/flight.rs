@@ -1,0 +1,57 @@
+//! One release on its way: from the first request to the provider's word that the session ended.
+
+use crate::domain::name::Kind;
+use crate::domain::release::{Outcome, Release};
+use crate::domain::time::Timestamp;
+
+/// A release that is not settled yet.
+#[derive(Clone, Debug)]
+pub struct Flight {
+    pub row: Release,
+    pub step: Step,
+    /// An answer to a request of ours showed the session running: whatever ended it came after.
+    pub seen_running: bool,
+    /// The last request's outcome is not known yet, and so is not counted yet.
+    pub uncounted: bool,
+    /// Tries since the last progress, for the backoff.
+    pub tries: u32,
+    /// When it counts as stuck (ours).
+    pub confirm_by: Timestamp,
+    pub stuck: bool,
+}
+
+/// What a flight waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// An answer to a release request.
+    Asking,
+    /// The time to read the session (ours).
+    ToRead { at: Timestamp },
+    /// An answer to a reading.
+    Reading,
+    /// Its turn in line, to ask (again).
+    InLine,
+    /// A complete listing that began after this instant (ours): only that can say that a session which the provider does not know is gone.
+    Listing { since: Timestamp },
+}
+
+impl Flight {
+    pub fn new(row: Release) -> Self {
+        Self { row, step: Step::Asking, seen_running: false, uncounted: false, tries: 0, confirm_by: Timestamp::MAX, stuck: false }
+    }
+
+    /// A flight of an earlier life of the process: the provider is asked first.
+    pub fn recalled(row: Release, confirm_by: Timestamp) -> Self {
+        let stuck = row.outcome == Outcome::Stuck;
+        Self { step: Step::InLine, confirm_by, stuck, ..Self::new(row) }
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.row.kind
+    }
+
+    /// Nothing more will come of it by itself soon.
+    pub fn is_at_rest(&self) -> bool {
+        self.step == Step::InLine && matches!(self.row.outcome, Outcome::Stuck | Outcome::Denied | Outcome::Failed)
+    }
+}

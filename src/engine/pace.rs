@@ -1,0 +1,175 @@
+//! When the next request to the provider may leave: a bucket per account, silence when the provider asks for it, and rare questions while it refuses us.
+
+use std::collections::BTreeMap;
+
+use crate::domain::event::Operation;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::time::{SignedDuration, Timestamp, between, later};
+
+/// Silence after a 429 that does not say how long.
+const DEFAULT_SILENCE: SignedDuration = SignedDuration::from_secs(5);
+
+/// Longest silence that is obeyed: beyond this a provider's number is taken for a mistake, and asking once more finds out.
+const LONGEST_SILENCE: SignedDuration = SignedDuration::from_mins(15);
+
+/// After a refusal: half a minute, doubling to ten.
+const FIRST_REFUSAL: SignedDuration = SignedDuration::from_secs(30);
+const LONGEST_REFUSAL: SignedDuration = SignedDuration::from_mins(10);
+
+/// An account's share of the provider's attention.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    per_second: f64,
+    tokens: f64,
+    filled_at: Timestamp,
+    silent_until: Option<Timestamp>,
+    /// A 401 refuses every operation, a 403 the one that met it.
+    refused: BTreeMap<Operation, Refusal>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Refusal {
+    wait: SignedDuration,
+    until: Timestamp,
+}
+
+impl Pace {
+    pub fn new(per_second: f64, now: Timestamp) -> Self {
+        Self { per_second, tokens: burst(per_second), filled_at: now, silent_until: None, refused: BTreeMap::new() }
+    }
+
+    pub fn reconfigure(&mut self, per_second: f64) {
+        self.per_second = per_second;
+        self.tokens = self.tokens.min(burst(per_second));
+    }
+
+    /// The credential changed: what the old one was refused says nothing of it.
+    pub fn forget_refusal(&mut self) {
+        self.refused.clear();
+    }
+
+    /// When the next such request may leave; `now` or earlier means at once.
+    pub fn next_at(&self, operation: Operation, now: Timestamp) -> Timestamp {
+        let missing = (1.0 - self.tokens_at(now)).max(0.0) / self.per_second;
+        let filled = if missing > 0.0 { later(now, SignedDuration::from_micros((missing * 1e6).ceil() as i64)) } else { now };
+        let refused = self.refused.get(&operation).map(|refusal| refusal.until);
+        [self.silent_until, refused].into_iter().flatten().fold(filled, Timestamp::max)
+    }
+
+    /// A request leaves. More than one may be charged afterwards, where a call took several.
+    pub fn charge(&mut self, requests: usize, now: Timestamp) {
+        self.tokens = self.tokens_at(now) - requests as f64;
+        self.filled_at = self.filled_at.max(now);
+    }
+
+    /// The whole key is silent, as the provider asked. Gives until when.
+    pub fn silence(&mut self, fault: &Fault, now: Timestamp) -> Timestamp {
+        let wait = fault.retry_after.unwrap_or(DEFAULT_SILENCE).clamp(SignedDuration::ZERO, LONGEST_SILENCE);
+        let until = later(now, wait).max(self.silent_until.unwrap_or(now));
+        self.silent_until = Some(until);
+        until
+    }
+
+    /// The provider refuses the credential, for this operation (403) or altogether (401). Gives when it is asked again.
+    pub fn refuse(&mut self, operation: Operation, fault: &Fault, now: Timestamp) -> Timestamp {
+        let altogether = fault.kind == FaultKind::Unauthorized;
+        for each in Operation::ALL.iter().filter(|each| altogether || **each == operation) {
+            let refusal = match self.refused.get(each) {
+                // Several calls that were under way together are one refusal.
+                Some(refusal) if now < refusal.until => *refusal,
+                Some(refusal) => Refusal::after((refusal.wait * 2).min(LONGEST_REFUSAL), now),
+                None => Refusal::after(FIRST_REFUSAL, now),
+            };
+            self.refused.insert(*each, refusal);
+        }
+        self.refused.get(&operation).map_or(now, |refusal| refusal.until)
+    }
+
+    /// The provider accepts the credential for this operation.
+    pub fn accepted(&mut self, operation: Operation) {
+        self.refused.remove(&operation);
+    }
+
+    fn tokens_at(&self, now: Timestamp) -> f64 {
+        let elapsed = between(self.filled_at, now).max(SignedDuration::ZERO).as_secs_f64();
+        (self.tokens + elapsed * self.per_second).min(burst(self.per_second))
+    }
+}
+
+impl Refusal {
+    fn after(wait: SignedDuration, now: Timestamp) -> Self {
+        Self { wait, until: later(now, wait) }
+    }
+}
+
+/// A second's worth may leave at once.
+fn burst(per_second: f64) -> f64 {
+    per_second.max(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fault::FaultKind;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_800_000_000_000 + millis).expect("an instant")
+    }
+
+    #[test]
+    fn a_seconds_worth_leaves_at_once_and_the_rest_at_the_rate() {
+        let mut pace = Pace::new(4.0, at(0));
+        let mut sent = Vec::new();
+        let mut now = at(0);
+        while sent.len() < 8 {
+            now = pace.next_at(Operation::Release, now).max(now);
+            pace.charge(1, now);
+            sent.push(now.as_millisecond() - 1_800_000_000_000);
+        }
+        assert_eq!(sent, [0, 0, 0, 0, 250, 500, 750, 1_000]);
+    }
+
+    #[test]
+    fn retry_after_silences_the_whole_key_and_never_shortens() {
+        let mut pace = Pace::new(10.0, at(0));
+        let mut fault = Fault::new(FaultKind::Throttled, "slow down");
+        fault.retry_after = Some(SignedDuration::from_secs(60));
+        assert_eq!(pace.silence(&fault, at(0)), at(60_000));
+        fault.retry_after = Some(SignedDuration::from_secs(1));
+        assert_eq!(pace.silence(&fault, at(10)), at(60_000));
+        assert_eq!(pace.next_at(Operation::List, at(500)), at(60_000));
+        assert_eq!(pace.next_at(Operation::List, at(60_001)), at(60_001));
+    }
+
+    #[test]
+    fn a_refused_credential_is_asked_again_rarely() {
+        let fault = Fault::new(FaultKind::Unauthorized, "no");
+        let mut pace = Pace::new(10.0, at(0));
+        let waits: Vec<i64> = (0..7)
+            .scan(at(0), |now, _| {
+                let until = pace.refuse(Operation::List, &fault, *now);
+                let wait = between(*now, until).as_secs();
+                *now = until;
+                Some(wait)
+            })
+            .collect();
+        assert_eq!(waits, [30, 60, 120, 240, 480, 600, 600]);
+        pace.accepted(Operation::List);
+        assert_eq!(pace.refuse(Operation::List, &fault, at(0)), at(30_000));
+    }
+
+    #[test]
+    fn calls_refused_together_are_one_refusal() {
+        let fault = Fault::new(FaultKind::Unauthorized, "no");
+        let mut pace = Pace::new(10.0, at(0));
+        assert_eq!(pace.refuse(Operation::List, &fault, at(0)), pace.refuse(Operation::Read, &fault, at(5)));
+    }
+
+    #[test]
+    fn a_missing_right_to_release_does_not_stop_the_listing() {
+        let mut pace = Pace::new(10.0, at(0));
+        pace.refuse(Operation::Release, &Fault::new(FaultKind::Forbidden, "no"), at(0));
+        assert_eq!(pace.next_at(Operation::List, at(0)), at(0));
+        assert_eq!(pace.next_at(Operation::Release, at(0)), at(30_000));
+    }
+}

@@ -1,0 +1,368 @@
+//! Learning what is live: when to list, what a listing is believed to say, and what it never says.
+
+use crate::domain::event::{Operation, PollOutcome, What};
+use crate::domain::exchange::Exchange;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::listing::{Complete, Listing, Rows};
+use crate::domain::name::SessionId;
+use crate::domain::record::{Recall, Record, Sighting};
+use crate::domain::session::{Phase, Session};
+use crate::domain::time::{SignedDuration, Timestamp, later};
+use crate::engine::flight::Step;
+use crate::engine::roster::Tracked;
+use crate::engine::{Command, DONE_KEPT, Done, Engine, Pass, backoff};
+use crate::policy::{Judgement, judge};
+
+/// First wait before a failed listing is tried again; it doubles up to the poll interval.
+const FIRST_RETRY: SignedDuration = SignedDuration::from_secs(1);
+
+/// In a single pass a failing listing is tried this often.
+const TRIES_OF_ONE_PASS: u32 = 3;
+
+/// Polls without a sighting after which a session is no longer judged, and the least time that takes.
+const STALE_AFTER_POLLS: i32 = 3;
+const STALE_AFTER_AT_LEAST: SignedDuration = SignedDuration::from_mins(2);
+
+/// The books hear of a session that does not change this often.
+const SIGHTING_INTERVAL: SignedDuration = SignedDuration::from_mins(10);
+
+/// A time without complete listings is a gap from this many poll intervals on, and at least this long.
+const GAP_AFTER_POLLS: i32 = 3;
+const GAP_AFTER_AT_LEAST: SignedDuration = SignedDuration::from_mins(1);
+
+/// When to list, and how it went.
+#[derive(Debug)]
+pub struct Polling {
+    /// The next poll by the interval; nothing once a single pass has made its one.
+    regular_at: Option<Timestamp>,
+    /// A listing beside the regular ones: to retry, or because a release waits for one.
+    extra_at: Option<Timestamp>,
+    /// A listing is under way; whether it is a regular one.
+    running: bool,
+    /// A regular poll was made that has not opened its allowance yet.
+    owes_allowance: bool,
+    /// Until then (the provider's time) an earlier life's allowance is in force.
+    allowance_until: Option<Timestamp>,
+    allowance_opened_at: Option<Timestamp>,
+    failures: u32,
+    doubt: Option<Doubt>,
+    pub introduced: bool,
+    pub last: Option<PollOutcome>,
+    pub rejected: usize,
+    pub error: Option<String>,
+    pub last_error: Option<String>,
+    pub last_complete_at: Option<Timestamp>,
+}
+
+/// A listing was suddenly empty: one of the sessions that it lacks is read, and while that one lives the listing is not believed.
+#[derive(Debug)]
+pub struct Doubt {
+    pub witness: SessionId,
+    pub reading: bool,
+    pub witness_gone: bool,
+}
+
+impl Polling {
+    pub fn new(recall: &Recall, now: Timestamp) -> Self {
+        Self {
+            regular_at: Some(now),
+            extra_at: None,
+            running: false,
+            owes_allowance: false,
+            allowance_until: None,
+            allowance_opened_at: recall.allowance_opened_at,
+            failures: 0,
+            doubt: None,
+            introduced: false,
+            last: None,
+            rejected: 0,
+            error: None,
+            last_error: None,
+            last_complete_at: recall.last_complete_at,
+        }
+    }
+
+    /// When the next listing is due (ours), unless one is under way.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        if self.running { None } else { self.regular_at.into_iter().chain(self.extra_at).min() }
+    }
+
+    pub fn soon(&mut self, at: Timestamp) {
+        self.extra_at = Some(self.extra_at.map_or(at, |known| known.min(at)));
+    }
+
+    /// The next regular poll comes no later than this.
+    pub fn hasten(&mut self, at: Timestamp) {
+        self.regular_at = self.regular_at.map(|regular| regular.min(at));
+    }
+
+    pub fn is_over(&self) -> bool {
+        !self.running && self.regular_at.is_none() && self.extra_at.is_none()
+    }
+}
+
+impl Engine {
+    pub(super) fn plan_poll(&mut self, now: Timestamp) {
+        let due = self.polling.due_at().is_some_and(|at| at <= now);
+        if !due || self.draining || self.pace.next_at(Operation::List, now) > now {
+            return;
+        }
+        if let Some(regular) = self.polling.regular_at.filter(|at| *at <= now) {
+            self.polling.owes_allowance = true;
+            let next = later(regular, self.terms.poll_interval);
+            let skipped = next <= now;
+            self.polling.regular_at = (self.terms.pass == Pass::Daemon).then(|| if skipped { later(now, self.terms.poll_interval) } else { next });
+        }
+        self.polling.extra_at = None;
+        self.polling.running = true;
+        self.pace.charge(1, now);
+        self.under_way += 1;
+        self.outbox.push_back(Command::List);
+    }
+
+    pub(super) fn listed(&mut self, answer: Exchange<Listing>, now: Timestamp) {
+        self.polling.running = false;
+        self.notice(&answer, Operation::List, now);
+        match answer.result {
+            Ok(Listing::Complete(complete)) => match self.doubtful(&complete, now) {
+                Some(why) => self.learn_some(&Rows::default(), why, answer.sent_at, now),
+                None => self.learn_all(complete, answer.sent_at, now),
+            },
+            Ok(Listing::Partial { rows, why }) => self.learn_some(&rows, why, answer.sent_at, now),
+            Err(fault) => self.learn_nothing(fault, now),
+        }
+        self.census.dirty = true;
+        self.census.told_at = None;
+    }
+
+    fn learn_all(&mut self, complete: Complete, sent_at: Timestamp, now: Timestamp) {
+        let (live, rejected) = (complete.rows().sessions.len(), complete.rows().rejected.len());
+        let gone = complete.gone(self.roster.ids());
+        let gone_flights = complete.gone(self.flights.keys());
+        self.sight(complete.rows(), sent_at, now);
+        gone.into_iter().for_each(|id| self.depart(id, now));
+        self.settle_by_listing(&gone_flights, sent_at, now);
+        self.done.retain(|_, done| later(done.at, DONE_KEPT) > now);
+
+        self.polling.introduced = true;
+        self.polling.failures = 0;
+        self.polling.doubt = None;
+        self.polling.error = None;
+        self.polling.last_complete_at = Some(now);
+        let gap_after = (self.terms.poll_interval * GAP_AFTER_POLLS).max(GAP_AFTER_AT_LEAST);
+        self.write(Record::Polled { account: self.terms.account.clone(), at: now, gap_after });
+        self.conclude(PollOutcome::Complete, live, rejected, None, now);
+    }
+
+    /// What a partial listing shows is there; what it lacks may be there too.
+    fn learn_some(&mut self, rows: &Rows, why: Fault, sent_at: Timestamp, now: Timestamp) {
+        let (live, rejected) = (rows.sessions.len(), rows.rejected.len());
+        self.sight(rows, sent_at, now);
+        self.retry_poll(now);
+        self.conclude(PollOutcome::Partial, live, rejected, Some(why), now);
+    }
+
+    fn learn_nothing(&mut self, fault: Fault, now: Timestamp) {
+        self.polling.introduced |= fault.is_refusal();
+        self.retry_poll(now);
+        self.conclude(PollOutcome::Failed, 0, 0, Some(fault), now);
+    }
+
+    fn conclude(&mut self, outcome: PollOutcome, live: usize, rejected: usize, fault: Option<Fault>, now: Timestamp) {
+        if outcome != PollOutcome::Failed {
+            self.open_allowance(now);
+            self.polling.rejected = rejected;
+        }
+        self.polling.last = Some(outcome);
+        if let Some(fault) = &fault {
+            self.polling.error = Some(fault.to_string());
+            self.polling.last_error = Some(fault.to_string());
+        }
+        self.tell(What::Polled { outcome, at: now, live, rejected, fault });
+    }
+
+    fn retry_poll(&mut self, now: Timestamp) {
+        self.polling.failures += 1;
+        if self.terms.pass == Pass::Daemon || self.polling.failures < TRIES_OF_ONE_PASS {
+            let wait = backoff::wait(FIRST_RETRY, self.terms.poll_interval, self.polling.failures - 1, self.terms.account.as_str());
+            self.polling.soon(later(now, wait));
+        }
+    }
+
+    /// A poll by the interval opens an allowance, except the first of a life that began within an earlier life's interval.
+    fn open_allowance(&mut self, now: Timestamp) {
+        if !std::mem::take(&mut self.polling.owes_allowance) {
+            return;
+        }
+        let theirs = self.moment(now).theirs;
+        if let Some(opened) = self.polling.allowance_opened_at.take().filter(|_| self.terms.pass == Pass::Daemon) {
+            self.polling.allowance_until = Some(later(opened, self.terms.poll_interval)).filter(|until| opened <= theirs && theirs < *until);
+        }
+        if self.polling.allowance_until.take().is_none() {
+            self.rails.open_allowance();
+            self.write(Record::Allowance { account: self.terms.account.clone(), opened_at: theirs });
+        }
+    }
+
+    /// Takes in the rows that could be read.
+    fn sight(&mut self, rows: &Rows, sent_at: Timestamp, now: Timestamp) {
+        let mut sightings = Vec::new();
+        for session in &rows.sessions {
+            if self.is_done(session, sent_at) || session.status.phase.is_ended() {
+                continue;
+            }
+            self.rails.arrived(&session.id);
+            if self.track(session, now) {
+                sightings.push(self.sighting(session, now));
+            }
+        }
+        if !sightings.is_empty() {
+            self.write(Record::Seen(sightings));
+        }
+    }
+
+    /// A session that the provider has called ended stays ended; one that is listed long after is worth a word.
+    fn is_done(&mut self, session: &Session, sent_at: Timestamp) -> bool {
+        let lag = self.rails.settings().confirm_within;
+        let Some(done) = self.done.get_mut(&session.id) else { return false };
+        let news = !done.reappeared && session.status.phase == Phase::Running && sent_at > later(done.at, lag);
+        if news {
+            done.reappeared = true;
+            self.tell(What::Reappeared { id: session.id.clone() });
+        }
+        true
+    }
+
+    /// Says whether the books should hear of it.
+    fn track(&mut self, session: &Session, now: Timestamp) -> bool {
+        let known = self.roster.get(&session.id);
+        let was_stale = known.is_some_and(|known| self.is_stale(known, now));
+        let same = known.is_some_and(|known| known.session == *session);
+        let same_for_the_books =
+            known.is_some_and(|known| known.session.expires_at == session.expires_at && known.session.started_at == session.started_at);
+        if !same {
+            let judgement = judge(session, self.origin(), &self.terms.policies);
+            self.enlist(session.clone(), judgement, now);
+        }
+        if was_stale && !self.is_under_way(&session.id) {
+            self.roster.rejoin(&session.id);
+        }
+        let Some(tracked) = self.roster.get_mut(&session.id) else { return false };
+        tracked.seen_at = now;
+        let write = !same_for_the_books || tracked.written_at.is_none_or(|written| later(written, SIGHTING_INTERVAL) <= now);
+        if write {
+            tracked.written_at = Some(now);
+        }
+        write
+    }
+
+    fn enlist(&mut self, session: Session, judgement: Judgement, now: Timestamp) {
+        let id = session.id.clone();
+        if let Some(tag) = judgement.unreadable_tag.clone().filter(|_| self.told_tags.insert(id.clone())) {
+            self.tell(What::TagUnreadable { id: id.clone(), policy: tag.policy, tag: tag.tag, found: tag.found, why: tag.why });
+        }
+        match self.roster.get_mut(&id) {
+            // Its place in line is the verdict's; a row that only moved on keeps it.
+            Some(Tracked { session: row, verdict, seen_at, .. }) if *verdict == judgement.verdict && row.expires_at == session.expires_at => {
+                *row = session;
+                *seen_at = now;
+            }
+            _ => self.roster.admit(session, &judgement, now),
+        }
+        if self.is_under_way(&id) {
+            self.roster.leave_line(&id);
+        }
+    }
+
+    /// A release of this session waits for the provider, so that the session does not wait in line.
+    pub(super) fn is_under_way(&self, id: &SessionId) -> bool {
+        self.flights.get(id).is_some_and(|flight| flight.step != Step::InLine)
+    }
+
+    /// Policies changed: every session is judged anew.
+    pub(super) fn judge_all(&mut self, now: Timestamp) {
+        let sessions: Vec<(Session, Timestamp)> = self.roster.iter().map(|tracked| (tracked.session.clone(), tracked.seen_at)).collect();
+        for (session, seen_at) in sessions {
+            let judgement = judge(&session, self.origin(), &self.terms.policies);
+            self.enlist(session, judgement, seen_at);
+        }
+        self.census.dirty |= now > Timestamp::MIN;
+    }
+
+    fn depart(&mut self, id: SessionId, now: Timestamp) {
+        self.roster.remove(&id);
+        self.told_tags.remove(&id);
+        self.rails.left(id, now);
+    }
+
+    /// A session over: out of the list, and never taken for a new one.
+    pub(super) fn close(&mut self, id: &SessionId, now: Timestamp) {
+        if self.roster.get(id).is_some() {
+            self.depart(id.clone(), now);
+        }
+        self.done.insert(id.clone(), Done { at: now, reappeared: false });
+        self.census.dirty = true;
+    }
+
+    pub(super) fn is_stale(&self, tracked: &Tracked, now: Timestamp) -> bool {
+        let bound = (self.terms.poll_interval * STALE_AFTER_POLLS).max(STALE_AFTER_AT_LEAST);
+        later(tracked.seen_at, bound) < now
+    }
+
+    fn sighting(&self, session: &Session, now: Timestamp) -> Sighting {
+        Sighting {
+            account: self.terms.account.clone(),
+            provider: self.terms.provider,
+            id: session.id.clone(),
+            kind: session.kind,
+            created_at: session.created_at,
+            started_at: session.started_at,
+            expires_at: session.expires_at,
+            metadata: session.metadata.to_json(),
+            seen_at: now,
+        }
+    }
+
+    /// An empty listing is believed at once only where every end is explained: by a release of ours, or by the session's own hard end.
+    fn doubtful(&mut self, complete: &Complete, now: Timestamp) -> Option<Fault> {
+        let theirs = self.moment(now).theirs;
+        let empty = complete.rows().sessions.is_empty() && complete.rows().rejected.is_empty();
+        let unexplained = |tracked: &&Tracked| {
+            let ended_itself = tracked.session.expires_at.is_some_and(|end| end <= theirs);
+            !ended_itself && !self.flights.contains_key(&tracked.session.id)
+        };
+        if !empty || self.polling.doubt.as_ref().is_some_and(|doubt| doubt.witness_gone) {
+            return None;
+        }
+        let witness = self.roster.iter().find(unexplained)?.session.id.clone();
+        let reading = self.polling.doubt.as_ref().is_some_and(|doubt| doubt.reading);
+        if !reading {
+            self.read_witness(witness, now);
+        }
+        Some(Fault::new(FaultKind::Unreadable, "the listing is suddenly empty: not believed while a session that it lacks may still run"))
+    }
+
+    fn read_witness(&mut self, witness: SessionId, now: Timestamp) {
+        let kind = self.roster.get(&witness).map(|tracked| tracked.session.kind);
+        if let Some(kind) = kind {
+            self.pace.charge(1, now);
+            self.under_way += 1;
+            self.outbox.push_back(Command::Read { id: witness.clone(), kind });
+            self.polling.doubt = Some(Doubt { witness, reading: true, witness_gone: false });
+        }
+    }
+
+    /// What the witness says of an empty listing. Gives whether the reading was that.
+    pub(super) fn hear_witness(&mut self, id: &SessionId, answer: &Result<Session, Fault>, now: Timestamp) -> bool {
+        let Some(doubt) = self.polling.doubt.as_mut().filter(|doubt| doubt.reading && doubt.witness == *id) else { return false };
+        doubt.reading = false;
+        doubt.witness_gone = match answer {
+            Ok(session) => session.status.phase.is_ended(),
+            Err(fault) => fault.kind == FaultKind::NotFound,
+        };
+        if doubt.witness_gone {
+            self.polling.soon(now);
+        }
+        true
+    }
+}

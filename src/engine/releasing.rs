@@ -1,0 +1,312 @@
+//! Asking for ends: what is due leaves in order of urgency, with a permit, at the pace allowed, and never before its intent is in the books.
+
+use crate::domain::event::{Operation, What};
+use crate::domain::exchange::Exchange;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::hold::{Hold, Orders};
+use crate::domain::name::SessionId;
+use crate::domain::record::Record;
+use crate::domain::release::{Outcome, Release, RequestOutcome};
+use crate::domain::session::{Phase, Session};
+use crate::domain::time::{Moment, SignedDuration, Timestamp, between, floor_millis, later};
+use crate::domain::verdict::Deadline;
+use crate::engine::flight::{Flight, Step};
+use crate::engine::roster::{Roster, Tracked};
+use crate::engine::{Command, Engine, Pass, Terms, backoff, view};
+use crate::guardrails::{Ask, FRACTION_WINDOW, Held};
+use crate::settle;
+
+/// Waits between tries of one session's release; they double up to the longest.
+const FIRST_RETRY: SignedDuration = SignedDuration::from_secs(1);
+const LONGEST_RETRY: SignedDuration = SignedDuration::from_mins(1);
+
+/// After a request that the provider will not do: asking again changes nothing soon.
+const REJECTED_RETRY: SignedDuration = SignedDuration::from_mins(1);
+const LONGEST_REJECTED_RETRY: SignedDuration = SignedDuration::from_mins(10);
+
+/// Wait before an intent that could not be written is tried again.
+const UNWRITTEN_RETRY: SignedDuration = SignedDuration::from_secs(1);
+
+/// What the turn of one due session came to.
+enum Turn {
+    /// It left the line; the next one's turn.
+    Next,
+    /// Nothing more leaves now; worth another look at this instant (ours), if ever by itself.
+    Stop(Option<Timestamp>),
+}
+
+impl Engine {
+    pub(super) fn plan_releases(&mut self, now: Timestamp) {
+        self.release_wake = None;
+        while !self.draining
+            && self.under_way < self.most_under_way()
+            && let Some(id) = self.roster.most_overdue().cloned()
+        {
+            if let Turn::Stop(wake) = self.take_turn(&id, now) {
+                self.release_wake = wake;
+                return;
+            }
+        }
+    }
+
+    fn take_turn(&mut self, id: &SessionId, now: Timestamp) -> Turn {
+        let moment = self.moment(now);
+        let Some(tracked) = self.roster.get(id) else { return self.out_of_line(id) };
+        let Some(deadline) = tracked.verdict.deadline().cloned() else { return self.out_of_line(id) };
+        if deadline.at > moment.theirs {
+            self.roster.rejoin(id);
+            return Turn::Next;
+        }
+        if self.is_stale(tracked, now) {
+            self.roster.park(id, None);
+            return Turn::Next;
+        }
+        if let Some(held) = self.holds_of(tracked, moment).into_iter().next() {
+            return self.hold_back(id, &deadline, held, moment);
+        }
+        let free_at = self.pace.next_at(Operation::Release, now);
+        if free_at > now {
+            return Turn::Stop(Some(free_at));
+        }
+        self.request(id, &deadline, moment)
+    }
+
+    fn out_of_line(&mut self, id: &SessionId) -> Turn {
+        self.roster.leave_line(id);
+        Turn::Next
+    }
+
+    /// Every hold on a due session, the shown one first.
+    pub(super) fn holds_of(&self, tracked: &Tracked, now: Moment) -> Vec<Held> {
+        let again = self.flights.contains_key(&tracked.session.id);
+        self.rails.holds(&ask(&self.terms, &self.orders, &self.roster, &tracked.session, again), now)
+    }
+
+    fn hold_back(&mut self, id: &SessionId, deadline: &Deadline, held: Held, now: Moment) -> Turn {
+        match held.hold {
+            Hold::Operator | Hold::MinAge | Hold::Expiring => {
+                self.roster.park(id, held.until);
+                Turn::Next
+            }
+            Hold::Observe => self.observe(id, deadline, now),
+            Hold::Paused | Hold::MaxReleasesPerPoll => Turn::Stop(None),
+            Hold::MaxReleaseFraction => {
+                let resumed_at = self.orders.resumed_at.get(&self.terms.account).copied();
+                if self.rails.trip(resumed_at, now) {
+                    let (requested, live) = (self.rails.requested_since(resumed_at, now), self.rails.live_in_window(self.roster.len()));
+                    self.write(Record::Tripped { account: self.terms.account.clone(), at: now.ours });
+                    self.tell(What::Tripped { requested, live });
+                }
+                // A single pass does not wait for the hour to roll on.
+                let wake = held.until.unwrap_or_else(|| later(now.ours, FRACTION_WINDOW));
+                Turn::Stop((self.terms.pass == Pass::Daemon).then_some(wake))
+            }
+        }
+    }
+
+    /// Counts, once, what enforce would have released now: a session that something else than observing holds back too has to wait for that.
+    fn observe(&mut self, id: &SessionId, deadline: &Deadline, now: Moment) -> Turn {
+        let Some(tracked) = self.roster.get(id) else { return self.out_of_line(id) };
+        let other = self.holds_of(tracked, now).into_iter().find(|held| matches!(held.hold, Hold::MinAge | Hold::Expiring));
+        if let Some(other) = other {
+            self.roster.park(id, other.until);
+            return Turn::Next;
+        }
+        if self.would_release.insert((id.clone(), deadline.policy.clone(), deadline.limit)) {
+            let (policy, limit) = (deadline.policy.clone(), deadline.limit);
+            let at = floor_millis(now.theirs);
+            self.write(Record::WouldRelease { account: self.terms.account.clone(), id: id.clone(), policy: policy.clone(), limit, at });
+            self.tell(What::WouldRelease { id: id.clone(), policy, limit, reason: view::due_reason(deadline) });
+        }
+        self.roster.park(id, None);
+        Turn::Next
+    }
+
+    fn request(&mut self, id: &SessionId, deadline: &Deadline, now: Moment) -> Turn {
+        let Some(tracked) = self.roster.get(id) else { return self.out_of_line(id) };
+        let session = &tracked.session;
+        let again = self.flights.contains_key(id);
+        let permit = match self.rails.permit(&ask(&self.terms, &self.orders, &self.roster, session, again), now) {
+            Ok(permit) => permit,
+            Err(held) => return self.hold_back(id, deadline, held, now),
+        };
+        let flight = self.flights.entry(id.clone()).or_insert_with(|| Flight::new(first_row(&self.terms, session, deadline, now)));
+        flight.row.attempts += 1;
+        flight.row.asked_at = flight.row.asked_at.or(Some(floor_millis(now.theirs)));
+        flight.row.outcome = Outcome::Requested;
+        flight.step = Step::Asking;
+        let (kind, row) = (flight.kind(), Box::new(flight.row.clone()));
+        self.roster.leave_line(id);
+        self.pace.charge(1, now.ours);
+        self.under_way += 1;
+        self.census.dirty = true;
+        self.outbox.push_back(Command::Release { permit, kind, row });
+        Turn::Next
+    }
+
+    /// Books come first: without the intent on disk nothing was sent.
+    pub(super) fn not_written(&mut self, id: &SessionId, why: String, now: Timestamp) {
+        self.under_way = self.under_way.saturating_sub(1);
+        self.tell(What::BooksRefused { id: id.clone(), why });
+        let Some(flight) = self.flights.get_mut(id) else { return };
+        flight.row.attempts = flight.row.attempts.saturating_sub(1);
+        if flight.row.attempts == 0 {
+            self.flights.remove(id);
+            self.rails.unsent();
+        } else {
+            flight.step = Step::InLine;
+        }
+        self.roster.park(id, Some(later(now, UNWRITTEN_RETRY)));
+    }
+
+    pub(super) fn answered(&mut self, id: &SessionId, answer: Exchange<Option<Session>>, now: Timestamp) {
+        self.notice(&answer, Operation::Release, now);
+        let sent_at = floor_millis(self.moment(answer.sent_at).theirs);
+        let Some(flight) = self.flights.get_mut(id) else { return };
+        let first = flight.row.attempts == 1;
+        if first {
+            flight.row.requested_at = sent_at;
+            flight.row.overrun = between(flight.row.deadline, sent_at);
+        }
+        let overrun = first.then_some(flight.row.overrun);
+        match answer.result {
+            Ok(session) => self.accepted(id, session.as_ref(), overrun, now),
+            Err(fault) => self.turned_away(id, &fault, overrun, now),
+        }
+    }
+
+    fn accepted(&mut self, id: &SessionId, session: Option<&Session>, overrun: Option<SignedDuration>, now: Timestamp) {
+        let moment = self.moment(now);
+        let confirm_by = later(now, self.rails.settings().confirm_within);
+        let Some(flight) = self.flights.get_mut(id) else { return };
+        flight.row.accepted_at = flight.row.accepted_at.or(Some(floor_millis(moment.theirs)));
+        flight.confirm_by = confirm_by;
+        flight.tries = 0;
+        flight.seen_running |= session.is_some_and(|session| session.status.phase == Phase::Running);
+        let finding = session.map(|session| settle::settle(&flight.row, flight.seen_running, session));
+        let over = matches!(finding, Some(settle::Finding::NotOurs { .. }));
+        self.count(id, if over { RequestOutcome::AlreadyEnded } else { RequestOutcome::Accepted }, overrun, None);
+        match session.zip(finding) {
+            Some((session, finding)) if self.enter(id, finding, session, now) => {}
+            _ => self.await_end(id, now),
+        }
+    }
+
+    /// The provider did not say yes: what it said decides what may have happened, and when to come back.
+    fn turned_away(&mut self, id: &SessionId, fault: &Fault, overrun: Option<SignedDuration>, now: Timestamp) {
+        let Some(flight) = self.flights.get_mut(id) else { return };
+        flight.row.fault = Some(fault.to_string());
+        flight.tries += 1;
+        let tries = flight.tries - 1;
+        match fault.kind {
+            FaultKind::Throttled => {
+                self.was_not_applied(id, Outcome::Requested);
+                self.count(id, RequestOutcome::Throttled, overrun, Some(fault));
+                self.back_in_line(id, now);
+            }
+            FaultKind::Unauthorized | FaultKind::Forbidden => {
+                self.was_not_applied(id, Outcome::Denied);
+                self.count(id, RequestOutcome::Denied, overrun, Some(fault));
+                self.back_in_line(id, self.pace.next_at(Operation::Release, now).max(now));
+            }
+            FaultKind::NotFound => {
+                flight.uncounted = true;
+                self.unknown_to_provider(id, now);
+            }
+            FaultKind::PaymentRequired | FaultKind::Rejected | FaultKind::Redirected => {
+                self.count(id, RequestOutcome::Failed, overrun, Some(fault));
+                self.failed(id);
+                self.read_at(id, now);
+            }
+            FaultKind::Unavailable | FaultKind::TimedOut | FaultKind::Disconnected | FaultKind::Unreadable | FaultKind::TooLarge => {
+                self.count(id, RequestOutcome::Failed, overrun, Some(fault));
+                self.read_at(id, later(now, backoff::wait(FIRST_RETRY, LONGEST_RETRY, tries, id.as_str())));
+            }
+        }
+        self.write_row(id);
+    }
+
+    /// The provider turned the request away before doing anything: an end from now on until the next request is not our doing.
+    fn was_not_applied(&mut self, id: &SessionId, outcome: Outcome) {
+        let Some(flight) = self.flights.get_mut(id) else { return };
+        flight.row.outcome = outcome;
+        if flight.row.accepted_at.is_none() {
+            flight.row.asked_at = None;
+        }
+    }
+
+    pub(super) fn failed(&mut self, id: &SessionId) {
+        let Some(flight) = self.flights.get_mut(id) else { return };
+        flight.row.outcome = Outcome::Failed;
+        let release = Box::new(flight.row.clone());
+        self.tell(What::Failed { release });
+    }
+
+    /// Still running, and to be asked for again: at once, or after a wait that grows with each try.
+    pub(super) fn ask_again(&mut self, id: &SessionId, now: Timestamp) {
+        let Some(flight) = self.flights.get(id) else { return };
+        let (first, longest) = match flight.row.outcome {
+            Outcome::Failed => (REJECTED_RETRY, LONGEST_REJECTED_RETRY),
+            _ => (FIRST_RETRY, LONGEST_RETRY),
+        };
+        let wait = backoff::wait(first, longest, flight.tries.saturating_sub(1), id.as_str());
+        self.back_in_line(id, later(now, wait));
+    }
+
+    fn back_in_line(&mut self, id: &SessionId, at: Timestamp) {
+        let Some(flight) = self.flights.get_mut(id) else { return };
+        flight.step = Step::InLine;
+        if self.roster.get(id).is_some() {
+            self.roster.park(id, Some(at));
+        } else {
+            // Not listed any more: only a reading can say more of it.
+            self.read_at(id, later(at, LONGEST_RETRY));
+        }
+    }
+
+    /// Counts one request by what it met.
+    pub(super) fn count(&mut self, id: &SessionId, outcome: RequestOutcome, overrun: Option<SignedDuration>, fault: Option<&Fault>) {
+        let Some(flight) = self.flights.get_mut(id) else { return };
+        flight.uncounted = false;
+        let release = Box::new(flight.row.clone());
+        self.tell(What::Answered { release, outcome, overrun, fault: fault.cloned() });
+    }
+
+    pub(super) fn write_row(&mut self, id: &SessionId) {
+        if let Some(row) = self.flights.get(id).map(|flight| Box::new(flight.row.clone())) {
+            self.write(Record::Release(row));
+        }
+    }
+}
+
+fn ask<'a>(terms: &'a Terms, orders: &'a Orders, roster: &Roster, session: &'a Session, again: bool) -> Ask<'a> {
+    Ask { account: &terms.account, session, mode: terms.mode, orders, live: roster.len(), again }
+}
+
+fn first_row(terms: &Terms, session: &Session, deadline: &Deadline, now: Moment) -> Release {
+    Release {
+        account: terms.account.clone(),
+        provider: terms.provider,
+        id: session.id.clone(),
+        kind: session.kind,
+        region: session.region.as_deref().map(ToOwned::to_owned),
+        policy: deadline.policy.clone(),
+        limit: deadline.limit,
+        deadline: deadline.at,
+        requested_at: floor_millis(now.theirs),
+        asked_at: None,
+        accepted_at: None,
+        confirmed_at: None,
+        ended_at: None,
+        expires_at: session.expires_at,
+        outcome: Outcome::Requested,
+        attempts: 0,
+        overrun: between(deadline.at, now.theirs),
+        saved_runtime: None,
+        saved_cost: None,
+        currency: terms.currency.clone(),
+        reason: view::due_reason(deadline),
+        fault: None,
+        metadata: session.metadata.to_json(),
+    }
+}

@@ -1,0 +1,156 @@
+//! What an account looks like at one moment.
+
+use std::collections::BTreeMap;
+
+use crate::domain::event::What;
+use crate::domain::hold::Hold;
+use crate::domain::name::{PolicyName, SessionId};
+use crate::domain::time::{Moment, SignedDuration, Timestamp, between, clock_time, human, later, rfc3339, seconds};
+use crate::domain::verdict::{Deadline, Limit, Source, Verdict, VerdictWord};
+use crate::domain::view::{AccountView, HoldView, SessionView};
+use crate::engine::roster::Tracked;
+use crate::engine::{CENSUS_INTERVAL, Engine};
+use crate::guardrails::Held;
+
+impl Engine {
+    pub fn account_view(&self, now: Timestamp) -> AccountView {
+        let pause = self.orders.pause(&self.terms.account);
+        let resumed_at = self.orders.resumed_at.get(&self.terms.account).copied();
+        AccountView {
+            name: self.terms.account.clone(),
+            provider: self.terms.provider,
+            mode: self.terms.mode,
+            listing: self.polling.last,
+            live: self.roster.len(),
+            rejected_rows: self.polling.rejected,
+            error: self.polling.error.clone(),
+            last_complete_at: self.polling.last_complete_at,
+            last_error: self.polling.last_error.clone(),
+            clock_skew_seconds: seconds(self.skew.shown()),
+            paused: pause.is_some(),
+            paused_reason: pause.map(|pause| pause.reason.clone()),
+            tripped: self.rails.tripped(resumed_at, self.moment(now)).is_some(),
+        }
+    }
+
+    /// Every live session: the due ones first, most overdue first, then by deadline, then those without one, by age.
+    pub fn session_views(&self, now: Timestamp) -> Vec<SessionView> {
+        let mut rows: Vec<(&Tracked, SessionView)> = self.roster.iter().map(|tracked| (tracked, self.session_view(tracked, now))).collect();
+        rows.sort_by_key(|(tracked, _)| {
+            let deadline = tracked.verdict.deadline().map(|deadline| deadline.at);
+            (deadline.is_none(), deadline, tracked.session.since(), tracked.session.id.clone())
+        });
+        rows.into_iter().map(|(_, view)| view).collect()
+    }
+
+    pub fn session_view(&self, tracked: &Tracked, now: Timestamp) -> SessionView {
+        let moment = self.moment(now);
+        let (verdict, reason) = self.verdict_of(tracked, moment);
+        let hold = self.shown_holds(tracked, moment).into_iter().next();
+        let session = &tracked.session;
+        let deadline = tracked.verdict.deadline().filter(|_| verdict != VerdictWord::Unknown);
+        SessionView {
+            account: self.terms.account.clone(),
+            provider: self.terms.provider,
+            id: session.id.clone(),
+            kind: session.kind,
+            status: session.status.word.as_ref().to_owned(),
+            region: session.region.as_deref().map(ToOwned::to_owned),
+            keep_alive: session.keep_alive,
+            metadata: session.metadata.to_json(),
+            created_at: session.created_at,
+            started_at: session.started_at,
+            expires_at: session.expires_at,
+            age_seconds: seconds(session.age(moment.theirs)),
+            verdict,
+            policy: tracked.verdict.policy().cloned(),
+            limit: deadline.map(|deadline| deadline.limit),
+            deadline: deadline.map(|deadline| deadline.at),
+            reason: match &hold {
+                Some(held) => format!("{reason}; {}", held.reason),
+                None => reason,
+            },
+            hold: hold.map(|held| held.hold),
+            release: self.flights.get(&session.id).map(|flight| flight.row.outcome),
+        }
+    }
+
+    /// The verdict's word now, and its sentence.
+    pub(super) fn verdict_of(&self, tracked: &Tracked, now: Moment) -> (VerdictWord, String) {
+        if self.is_stale(tracked, now.ours) && tracked.verdict.deadline().is_some() {
+            return (VerdictWord::Unknown, format!("not seen in a listing since {}", clock_time(tracked.seen_at)));
+        }
+        (tracked.verdict.word(now.theirs), reason(&tracked.verdict, now.theirs))
+    }
+
+    /// The holds on a session that is due and not yet asked for.
+    pub(super) fn shown_holds(&self, tracked: &Tracked, now: Moment) -> Vec<Held> {
+        let due = self.verdict_of(tracked, now).0 == VerdictWord::Due;
+        if due && !self.is_under_way(&tracked.session.id) { self.holds_of(tracked, now) } else { Vec::new() }
+    }
+
+    pub(super) fn tracked(&self, id: &SessionId) -> Option<&Tracked> {
+        self.roster.get(id)
+    }
+
+    /// Tells the gauges, at most once in a while.
+    pub(super) fn tell_census(&mut self, now: Timestamp) {
+        let recent = self.census.told_at.is_some_and(|told| now < later(told, CENSUS_INTERVAL));
+        if !self.census.dirty || recent {
+            return;
+        }
+        let moment = self.moment(now);
+        let mut sessions: BTreeMap<(Option<PolicyName>, VerdictWord), usize> = BTreeMap::new();
+        let mut holds: BTreeMap<Hold, usize> = BTreeMap::new();
+        for tracked in self.roster.iter() {
+            let (word, _) = self.verdict_of(tracked, moment);
+            *sessions.entry((tracked.verdict.policy().cloned(), word)).or_default() += 1;
+            if let Some(held) = self.shown_holds(tracked, moment).first() {
+                *holds.entry(held.hold).or_default() += 1;
+            }
+        }
+        self.census.dirty = false;
+        self.census.told_at = Some(now);
+        self.tell(What::Census { sessions, holds });
+    }
+}
+
+impl From<Held> for HoldView {
+    fn from(held: Held) -> Self {
+        Self { hold: held.hold, reason: held.reason, until: held.until }
+    }
+}
+
+/// Why a session is due: `older than 20m since 12:04:10`.
+pub fn due_reason(deadline: &Deadline) -> String {
+    let source = match &deadline.from {
+        Source::Policy => String::new(),
+        Source::Tag(tag) => format!(" (its tag {tag})"),
+        Source::Ceiling(tag) => format!(" (max_age_ceiling; its tag {tag} asks for more)"),
+    };
+    match deadline.limit {
+        Limit::MaxAge => format!("older than {}{source} since {}", human(deadline.allowed), since(deadline)),
+        Limit::Idle => format!("idle for {}{source} since {}", human(deadline.allowed), since(deadline)),
+        Limit::MaxRunning => format!("more running than allowed since {}", since(deadline)),
+    }
+}
+
+/// The time of day where that is plain, else the date as well.
+fn since(deadline: &Deadline) -> String {
+    let long = between(deadline.since, deadline.at) >= SignedDuration::from_hours(12);
+    if long { rfc3339(deadline.since) } else { clock_time(deadline.since) }
+}
+
+fn reason(verdict: &Verdict, now: Timestamp) -> String {
+    match verdict {
+        Verdict::Unmatched => "no policy fits: never touched".to_owned(),
+        Verdict::Protected { policy } => format!("protected by policy {policy}"),
+        Verdict::Keep { policy } => format!("governed by policy {policy}; does not run yet, so that no limit counts"),
+        Verdict::Unknown { why, .. } => format!("kept: {why}"),
+        Verdict::Until(deadline) if now >= deadline.at => due_reason(deadline),
+        Verdict::Until(deadline) => {
+            let left = human(between(now, deadline.at));
+            format!("{} of {} left, until {}", left, human(deadline.allowed), clock_time(deadline.at))
+        }
+    }
+}
