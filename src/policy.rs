@@ -107,3 +107,6 @@ impl Reading {
         self.unreadable.map(|(tag, found, why)| UnreadableTag { policy: policy.clone(), tag, found, why })
     }
 }
+
+#[cfg(test)]
+mod tests;
