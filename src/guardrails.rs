@@ -27,6 +27,9 @@ pub const FRACTION_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 /// Up to this many sessions the release fraction does not apply: half of three is no guard, only an obstacle.
 pub const FRACTION_FLOOR: usize = 10;
 
+/// What a product of floats may lack of the whole number that it means: 0.29 × 100 is 28.999….
+const ROUNDING: f64 = 1e-9;
+
 /// The right to send one release request for one session.
 #[derive(Debug)]
 pub struct Permit {
@@ -210,7 +213,8 @@ impl Rails {
             return Some(Held { hold: Hold::MaxReleaseFraction, until: Some(until), reason });
         }
         let (requested, live) = (self.requested_since(resumed_at, now), self.live_in_window(ask.live));
-        let over = !ask.again && live > FRACTION_FLOOR && (requested + 1) as f64 > live as f64 * self.settings.max_release_fraction;
+        let share = live as f64 * self.settings.max_release_fraction;
+        let over = !ask.again && live > FRACTION_FLOOR && (requested + 1) as f64 > share + ROUNDING;
         over.then(|| Held {
             hold: Hold::MaxReleaseFraction,
             until: None,
@@ -245,3 +249,6 @@ impl Rails {
 fn by_observing(ask: &Ask<'_>) -> Option<Held> {
     (ask.mode == Mode::Observe).then(|| Held { hold: Hold::Observe, until: None, reason: "mode = \"observe\" releases nothing".to_owned() })
 }
+
+#[cfg(test)]
+mod tests;
