@@ -202,6 +202,3 @@ fn write(answer: Answer) -> Response {
 fn http_date(at: Timestamp) -> String {
     at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
-
-#[cfg(test)]
-mod tests;
