@@ -12,4 +12,6 @@ pub mod provider;
 
 pub mod config;
 
+pub mod simulator;
+
 pub mod cli;
