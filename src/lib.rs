@@ -6,6 +6,7 @@ pub mod guardrails;
 pub mod policy;
 
 pub mod clock;
+pub mod ledger;
 pub mod provider;
 
 pub mod config;
