@@ -8,6 +8,7 @@ pub mod policy;
 pub mod settle;
 
 pub mod clock;
+pub mod ledger;
 pub mod provider;
 
 pub mod config;
