@@ -1,11 +1,19 @@
 //! The seam between the house and a provider. Reading and releasing are two traits, so that observe mode holds nothing that could release.
 
-use std::pin::Pin;
+mod browserbase;
+mod http;
 
+use std::pin::Pin;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use crate::clock::Clock;
+use crate::config::AccountSettings;
 use crate::domain::event::Operation;
 use crate::domain::fault::Fault;
 use crate::domain::listing::{ClockReading, Listing};
-use crate::domain::name::{Kind, SessionId};
+use crate::domain::name::{Kind, Provider, SessionId};
 use crate::domain::session::Session;
 use crate::domain::time::{SignedDuration, Timestamp};
 
@@ -39,6 +47,13 @@ pub struct Exchange<T> {
     pub requests: Vec<RequestTrace>,
 }
 
+impl<T> Exchange<T> {
+    /// The same exchange with its result read further.
+    pub fn then<U>(self, read: impl FnOnce(Result<T, Fault>) -> Result<U, Fault>) -> Exchange<U> {
+        Exchange { result: read(self.result), sent_at: self.sent_at, clock: self.clock, requests: self.requests }
+    }
+}
+
 /// One HTTP request, for the metrics and for the pace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestTrace {
@@ -46,4 +61,27 @@ pub struct RequestTrace {
     /// The status code, or the fault's word where there was none.
     pub status: String,
     pub took: SignedDuration,
+}
+
+/// What reads an account: all that observe mode holds. Fails with a sentence for whoever wrote the configuration.
+pub fn lister(settings: &AccountSettings, key: SecretString, clock: Clock) -> Result<Arc<dyn Lister>, String> {
+    Ok(Arc::new(connect(settings, key, clock)?.lister()))
+}
+
+/// What releases an account's sessions, over connections of its own.
+pub fn releaser(settings: &AccountSettings, key: SecretString, clock: Clock) -> Result<Arc<dyn Releaser>, String> {
+    Ok(Arc::new(connect(settings, key, clock)?.releaser()))
+}
+
+/// Both over one pool of connections: a release finds the one open that the last listing used.
+pub fn lister_and_releaser(settings: &AccountSettings, key: SecretString, clock: Clock) -> Result<(Arc<dyn Lister>, Arc<dyn Releaser>), String> {
+    let connection = connect(settings, key, clock)?;
+    Ok((Arc::new(connection.lister()), Arc::new(connection.releaser())))
+}
+
+fn connect(settings: &AccountSettings, key: SecretString, clock: Clock) -> Result<browserbase::Browserbase, String> {
+    match settings.provider {
+        Provider::Browserbase => browserbase::Browserbase::new(settings, key, clock),
+        other => Err(format!("provider `{other}` is not built into this version; use `browserbase`")),
+    }
 }
