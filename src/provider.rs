@@ -63,23 +63,29 @@ pub struct RequestTrace {
     pub took: SignedDuration,
 }
 
-/// What reads an account: all that observe mode holds. Fails with a sentence for whoever wrote the configuration.
+/// Both faces of one account, over one pool of connections: a release finds the one open that the last listing used.
+pub struct Connected {
+    pub lister: Arc<dyn Lister>,
+    pub releaser: Arc<dyn Releaser>,
+}
+
+/// What an account needs where sessions are released. Fails with a sentence for whoever wrote the configuration.
+pub fn connect(settings: &AccountSettings, key: SecretString, clock: Clock) -> Result<Connected, String> {
+    let account = account(settings, key, clock)?;
+    Ok(Connected { lister: Arc::new(account.lister()), releaser: Arc::new(account.releaser()) })
+}
+
+/// What reads an account: all that observe mode holds.
 pub fn lister(settings: &AccountSettings, key: SecretString, clock: Clock) -> Result<Arc<dyn Lister>, String> {
-    Ok(Arc::new(connect(settings, key, clock)?.lister()))
+    Ok(Arc::new(account(settings, key, clock)?.lister()))
 }
 
 /// What releases an account's sessions, over connections of its own.
 pub fn releaser(settings: &AccountSettings, key: SecretString, clock: Clock) -> Result<Arc<dyn Releaser>, String> {
-    Ok(Arc::new(connect(settings, key, clock)?.releaser()))
+    Ok(Arc::new(account(settings, key, clock)?.releaser()))
 }
 
-/// Both over one pool of connections: a release finds the one open that the last listing used.
-pub fn lister_and_releaser(settings: &AccountSettings, key: SecretString, clock: Clock) -> Result<(Arc<dyn Lister>, Arc<dyn Releaser>), String> {
-    let connection = connect(settings, key, clock)?;
-    Ok((Arc::new(connection.lister()), Arc::new(connection.releaser())))
-}
-
-fn connect(settings: &AccountSettings, key: SecretString, clock: Clock) -> Result<browserbase::Browserbase, String> {
+fn account(settings: &AccountSettings, key: SecretString, clock: Clock) -> Result<browserbase::Browserbase, String> {
     match settings.provider {
         Provider::Browserbase => browserbase::Browserbase::new(settings, key, clock),
         other => Err(format!("provider `{other}` is not built into this version; use `browserbase`")),

@@ -1,5 +1,7 @@
 //! Browserbase's side of the seam against a server that breaks every promise there is.
 
+#![expect(clippy::expect_used, reason = "a test's helper stops where the world is not as the test says")]
+
 mod server;
 
 use std::io::Write;
@@ -323,11 +325,14 @@ async fn the_key_goes_out_in_its_header_alone() {
 }
 
 #[tokio::test]
-async fn both_faces_of_an_account_share_their_connections() {
-    let server = Server::start([("POST /v1/sessions/s-1", Reply::json(SESSION))]).await;
-    let (lister, releaser) = provider::lister_and_releaser(&settings(&server), KEY.into(), Clock::start()).expect("both");
-    lister.list().await.result.expect_err("no listing here");
-    releaser.release(&"s-1".into(), Kind::Session).await.result.expect("accepted");
+async fn a_release_goes_out_on_the_connection_that_the_last_listing_left_open() {
+    let (empty, session) = (Reply::kept_alive("[]"), Reply::kept_alive(SESSION));
+    let lists = [("GET /v1/sessions?status=PENDING", empty.clone()), ("GET /v1/sessions?status=RUNNING", empty), ("POST /v1/sessions/s-1", session)];
+    let server = Server::start(lists).await;
+    let account = provider::connect(&settings(&server), KEY.into(), Clock::start()).expect("an account");
+    account.lister.list().await.result.expect("a listing");
+    account.releaser.release(&"s-1".into(), Kind::Session).await.result.expect("accepted");
+    assert_eq!((server.asked().len(), server.connections()), (3, 1));
 }
 
 #[test]
