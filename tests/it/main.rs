@@ -1,1 +1,4 @@
+//! The program from outside, in one binary.
+
 mod ledger;
+mod wire;
