@@ -13,4 +13,6 @@ pub mod provider;
 
 pub mod config;
 
+pub mod simulator;
+
 pub mod cli;

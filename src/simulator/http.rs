@@ -1,0 +1,204 @@
+//! The world over HTTP, as Browserbase's API.
+
+use std::future::pending;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, Path, Query as Parameters, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::answer::{Answer, Ask, Delivery};
+use super::connection::{Connection, CuttableListener};
+use super::query::Query;
+use super::{SharedWorld, WorldClock, wire};
+use crate::domain::name::SessionId;
+use crate::domain::time::Timestamp;
+
+/// Serves a world.
+pub struct Simulator;
+
+/// A server at work; dropping it stops it.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    stop: CancellationToken,
+    task: JoinHandle<io::Result<()>>,
+}
+
+impl Simulator {
+    /// Serves the world at this address (port 0: any free one) until stopped.
+    pub async fn serve(listen: SocketAddr, world: SharedWorld, clock: WorldClock) -> io::Result<Running> {
+        let listener = CuttableListener(TcpListener::bind(listen).await?);
+        let address = listener.0.local_addr()?;
+        let stop = CancellationToken::new();
+        let service = router(Face { world, clock, stop: stop.clone() }).into_make_service_with_connect_info::<Connection>();
+        let server = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
+        Ok(Running { address, stop, task: tokio::spawn(server.into_future()) })
+    }
+}
+
+/// How long a stopping server lets answers that are on their way arrive.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+impl Running {
+    pub fn addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What a client takes as the provider's base URL.
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Stops listening and ends every connection.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        if timeout(GOODBYE, &mut self.task).await.is_err() {
+            self.task.abort();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+#[derive(Clone)]
+struct Face {
+    world: SharedWorld,
+    clock: WorldClock,
+    stop: CancellationToken,
+}
+
+/// One request, as far as every handler needs it.
+type Caller = (HeaderMap, ConnectInfo<Connection>);
+
+fn router(face: Face) -> Router {
+    Router::new()
+        .route("/v1/sessions", get(list).post(create))
+        .route("/v1/sessions/{id}", get(read).post(update))
+        .route("/v1/sessions/{id}/logs", get(logs))
+        .route("/v1/sessions/{id}/debug", get(debug))
+        .route("/v1/projects", get(projects))
+        .route("/v1/projects/{id}", get(project))
+        .route("/v1/projects/{id}/usage", get(usage))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_method)
+        .with_state(face)
+}
+
+async fn list(State(face): State<Face>, caller: Caller, Parameters(parameters): Parameters<Vec<(String, String)>>) -> Response {
+    face.respond(caller, list_request(&parameters)).await
+}
+
+fn list_request(parameters: &[(String, String)]) -> Ask {
+    let parameter = |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let status = match parameter("status") {
+        None => None,
+        Some(word) => match wire::STATUSES.iter().find(|status| **status == word) {
+            Some(status) => Some(*status),
+            None => return Ask::Garbled(format!("querystring/status must be one of {}", wire::STATUSES.join(", "))),
+        },
+    };
+    match parameter("q").map(|text| Query::parse(text).ok_or(text)) {
+        None => Ask::List { status, query: None },
+        Some(Ok(query)) => Ask::List { status, query: Some(query) },
+        Some(Err(_)) => Ask::Garbled("querystring/q must look like user_metadata['key']:'value'".to_owned()),
+    }
+}
+
+async fn create(State(face): State<Face>, caller: Caller, body: Bytes) -> Response {
+    let ask = wire::new_session(&body).map_or_else(Ask::Garbled, Ask::Create);
+    face.respond(caller, ask).await
+}
+
+async fn read(State(face): State<Face>, caller: Caller, Path(id): Path<SessionId>) -> Response {
+    face.respond(caller, Ask::Read(id)).await
+}
+
+async fn update(State(face): State<Face>, caller: Caller, Path(id): Path<SessionId>, body: Bytes) -> Response {
+    let ask = if wire::is_release_request(&body) { Ask::Release(id) } else { Ask::Garbled("body/status must be REQUEST_RELEASE".to_owned()) };
+    face.respond(caller, ask).await
+}
+
+async fn logs(State(face): State<Face>, caller: Caller, Path(id): Path<SessionId>) -> Response {
+    face.respond(caller, Ask::Logs(id)).await
+}
+
+async fn debug(State(face): State<Face>, caller: Caller, Path(id): Path<SessionId>) -> Response {
+    face.respond(caller, Ask::Debug(id)).await
+}
+
+async fn projects(State(face): State<Face>, caller: Caller) -> Response {
+    face.respond(caller, Ask::Projects).await
+}
+
+async fn project(State(face): State<Face>, caller: Caller, Path(id): Path<String>) -> Response {
+    face.respond(caller, Ask::Project(id)).await
+}
+
+async fn usage(State(face): State<Face>, caller: Caller, Path(id): Path<String>) -> Response {
+    face.respond(caller, Ask::Usage(id)).await
+}
+
+async fn unknown_route(State(face): State<Face>) -> Response {
+    write(Answer::error(404, "Route not found", face.now()))
+}
+
+async fn unknown_method(State(face): State<Face>) -> Response {
+    write(Answer::error(405, "Method not allowed", face.now()))
+}
+
+impl Face {
+    fn now(&self) -> Timestamp {
+        let now = self.clock.now();
+        self.world.with(|world| world.time(now))
+    }
+
+    async fn respond(&self, (headers, ConnectInfo(connection)): Caller, ask: Ask) -> Response {
+        let key = headers.get("x-bb-api-key").and_then(|value| value.to_str().ok());
+        let answer = self.world.with(|world| world.answer(key, ask, self.clock.now()));
+        tokio::select! {
+            () = hold_back(&answer) => {}
+            () = self.stop.cancelled() => connection.cut(),
+        }
+        if answer.delivery == Delivery::Cut {
+            connection.cut();
+        }
+        write(answer)
+    }
+}
+
+async fn hold_back(answer: &Answer) {
+    sleep(answer.delay.try_into().unwrap_or(Duration::ZERO)).await;
+    if answer.delivery == Delivery::Never {
+        pending::<()>().await;
+    }
+}
+
+fn write(answer: Answer) -> Response {
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = answer.headers.into_iter().filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?)));
+    response.headers_mut().extend(headers);
+    if let Ok(date) = HeaderValue::try_from(http_date(answer.date)) {
+        response.headers_mut().insert(header::DATE, date);
+    }
+    response
+}
+
+/// An instant as HTTP writes it, cut to whole seconds.
+fn http_date(at: Timestamp) -> String {
+    at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
