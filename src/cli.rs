@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod completions;
+pub mod configured;
 pub mod demo;
 pub mod explain;
 pub mod hold;

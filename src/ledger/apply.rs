@@ -25,8 +25,8 @@ pub(super) fn record(books: &Connection, record: &Record) -> rusqlite::Result<()
     }
 }
 
-/// Writes a release whole; gives whether it was written. A row that is final stays as it is unless the new one is final too: a late word from before the
-/// end must not reopen it.
+/// Writes a release whole; gives whether it was written. A row that is final keeps its outcome: neither a late word from
+/// before the end nor a second end may take it back.
 pub(super) fn release(books: &Connection, release: &Release) -> rusqlite::Result<bool> {
     static UPSERT: LazyLock<String> = LazyLock::new(|| {
         let columns = RELEASE_COLUMNS.join(", ");
@@ -34,7 +34,7 @@ pub(super) fn release(books: &Connection, release: &Release) -> rusqlite::Result
         let updates: Vec<String> = RELEASE_COLUMNS.iter().map(|column| format!("{column} = excluded.{column}")).collect();
         format!(
             "INSERT INTO releases ({columns}) VALUES ({marks}) ON CONFLICT (account, id) DO UPDATE SET {} \
-             WHERE releases.outcome NOT IN ('confirmed', 'already_ended') OR excluded.outcome IN ('confirmed', 'already_ended')",
+             WHERE releases.outcome NOT IN ('confirmed', 'already_ended') OR excluded.outcome = releases.outcome",
             updates.join(", ")
         )
     });

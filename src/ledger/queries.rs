@@ -114,7 +114,7 @@ pub(super) fn pause(row: &Row<'_>) -> rusqlite::Result<Pause> {
 
 pub(super) fn recall(books: &Connection, name: &AccountName, now: Timestamp) -> rusqlite::Result<Recall> {
     let ago = |length: SignedDuration| millis(later(now, -length));
-    let releases = "SELECT * FROM releases WHERE account = ?1 AND (outcome NOT IN ('confirmed', 'already_ended') OR requested_at >= ?2)
+    let releases = "SELECT * FROM releases WHERE account = ?1 AND ((outcome NOT IN ('confirmed', 'already_ended') AND confirmed_at IS NULL) OR requested_at >= ?2)
          ORDER BY requested_at, id";
     let seen = "SELECT id, last_seen_at FROM sessions WHERE account = ?1 AND last_seen_at >= ?2 ORDER BY id";
     let would_release = "SELECT id, policy, limit_word FROM would_release WHERE account = ?1 ORDER BY id, policy, limit_word";

@@ -20,7 +20,7 @@ pub(super) fn forget_some(books: &Connection, retention: SignedDuration, now: Ti
     }
     for rows in [
         "releases WHERE rowid IN (SELECT rowid FROM releases
-             WHERE outcome IN ('confirmed', 'already_ended') AND coalesce(confirmed_at, requested_at) < ?1",
+             WHERE (outcome IN ('confirmed', 'already_ended') OR confirmed_at IS NOT NULL) AND coalesce(confirmed_at, requested_at) < ?1",
         "sessions WHERE rowid IN (SELECT rowid FROM sessions WHERE last_seen_at < ?1",
         "would_release WHERE (account, id, policy, limit_word) IN (SELECT account, id, policy, limit_word FROM would_release AS counted
              WHERE counted_at < ?1

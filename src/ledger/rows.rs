@@ -10,7 +10,7 @@ use crate::domain::time::{SignedDuration, Timestamp, floor_millis};
 use crate::domain::verdict::Limit;
 
 /// The columns of `releases`, in the order of [`release_values`].
-pub(super) const RELEASE_COLUMNS: [&str; 22] = [
+pub(super) const RELEASE_COLUMNS: [&str; 23] = [
     "account",
     "id",
     "provider",
@@ -20,6 +20,7 @@ pub(super) const RELEASE_COLUMNS: [&str; 22] = [
     "limit_word",
     "deadline_at",
     "requested_at",
+    "asked_at",
     "accepted_at",
     "confirmed_at",
     "ended_at",
@@ -47,6 +48,7 @@ pub(super) fn release_values(release: &Release) -> [Sql; RELEASE_COLUMNS.len()] 
         text(release.limit.as_str()),
         millis(release.deadline).into(),
         millis(release.requested_at).into(),
+        release.asked_at.map(millis).into(),
         release.accepted_at.map(millis).into(),
         release.confirmed_at.map(millis).into(),
         release.ended_at.map(millis).into(),
@@ -74,6 +76,7 @@ pub(super) fn release(row: &Row<'_>) -> rusqlite::Result<Release> {
         limit: word(row, "limit_word", Limit::from_word)?,
         deadline: instant(row, "deadline_at")?,
         requested_at: instant(row, "requested_at")?,
+        asked_at: maybe_instant(row, "asked_at")?,
         accepted_at: maybe_instant(row, "accepted_at")?,
         confirmed_at: maybe_instant(row, "confirmed_at")?,
         ended_at: maybe_instant(row, "ended_at")?,

@@ -26,6 +26,7 @@ const FORMAT_1: &str = "
         limit_word TEXT NOT NULL,
         deadline_at INTEGER NOT NULL,
         requested_at INTEGER NOT NULL,
+        asked_at INTEGER,
         accepted_at INTEGER,
         confirmed_at INTEGER,
         ended_at INTEGER,

@@ -24,6 +24,7 @@ fn release(id: &str, outcome: Outcome) -> Release {
         limit: Limit::MaxAge,
         deadline: at(0),
         requested_at: at(1),
+        asked_at: Some(at(1)),
         accepted_at: Some(at(2)),
         confirmed_at: outcome.is_final().then(|| at(3)),
         ended_at: None,

@@ -33,6 +33,7 @@ fn release(id: &str, outcome: Outcome) -> Release {
         limit: Limit::MaxAge,
         deadline: at(0),
         requested_at: at(1),
+        asked_at: None,
         accepted_at: None,
         confirmed_at: outcome.is_final().then(|| at(3)),
         ended_at: None,

@@ -1,4 +1,5 @@
 //! The program from outside, in one binary.
 
+mod config;
 mod ledger;
 mod wire;
