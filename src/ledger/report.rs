@@ -10,8 +10,7 @@ use super::queries::all;
 use super::rows::{account, instant, json, maybe_instant, millis, word};
 use crate::domain::release::Outcome;
 use crate::domain::session::{Metadata, scalar_text};
-use crate::domain::time::SignedDuration;
-use crate::domain::time::{Timestamp, seconds};
+use crate::domain::time::{SignedDuration, Timestamp, seconds};
 use crate::domain::view::{Gap, Overrun, Report, ReportRow};
 
 /// What a report's rows stand for.
@@ -71,6 +70,13 @@ pub(super) fn report(books: &Connection, since: Timestamp, until: Timestamp, by:
         total.add(&entry);
     }
     Ok(Report { since, until, by: by.to_string(), rows: in_order(tallies, by), total: total.row(None), gaps: gaps(books, since, until)? })
+}
+
+impl Report {
+    /// The report of books in which nothing is.
+    pub fn empty(since: Timestamp, until: Timestamp, by: &By) -> Self {
+        Self { since, until, by: by.to_string(), rows: Vec::new(), total: Tally::default().row(None), gaps: Vec::new() }
+    }
 }
 
 /// The row that a release belongs to; `None` for sessions without the tag.
