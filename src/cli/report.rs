@@ -72,7 +72,7 @@ fn print_table(report: &Report, by: &By) -> Result<(), Failure> {
     if report.rows.is_empty() {
         say(format!("nothing was released from {} to {}", rfc3339(report.since), rfc3339(report.until)))?;
     } else {
-        table(report, by).print()?;
+        table(report, by.tag().unwrap_or(&report.by)).print()?;
     }
     if report.total.saved_cost.is_none() {
         say("\"mixed\": more than one currency, which do not add up; --by account keeps them apart")?;
@@ -80,10 +80,9 @@ fn print_table(report: &Report, by: &By) -> Result<(), Failure> {
     notes(&report.gaps).into_iter().try_for_each(say)
 }
 
-fn table(report: &Report, by: &By) -> Table {
-    let key = by.to_string();
+fn table<'a>(report: &Report, key: &'a str) -> Table<'a> {
     let mut table = Table::new(&[
-        Column::text(&key),
+        Column::text(key),
         Column::number("released"),
         Column::number("saved"),
         Column::number("saved cost"),
@@ -118,7 +117,12 @@ fn cells(key: &str, row: &ReportRow) -> [String; 10] {
 }
 
 fn length(seconds: Option<f64>) -> String {
-    seconds.map_or_else(|| "-".to_owned(), |seconds| human(SignedDuration::from_millis((seconds * 1_000.0).round() as i64)))
+    match seconds {
+        None => "-".to_owned(),
+        // Between a second and a minute the tenth still matters: that is what an overrun is about.
+        Some(seconds) if (1.0..60.0).contains(&seconds) => format!("{seconds:.1}s"),
+        Some(seconds) => human(SignedDuration::from_millis((seconds * 1_000.0).round() as i64)),
+    }
 }
 
 fn cost(row: &ReportRow) -> String {
@@ -212,14 +216,22 @@ mod tests {
 
     #[test]
     fn the_table_has_a_row_for_what_has_no_tag_and_a_total() {
-        let text = table(&report(vec![row(Some("growth")), row(None)]), &By::Metadata("team".to_owned())).render(None);
+        let text = table(&report(vec![row(Some("growth")), row(None)]), "team").render(None);
         assert_eq!(
             text,
-            "metadata.team  released   saved  saved cost  already ended  failed  stuck  overrun p50    p99  max\n\
-             growth               12  2h 30m    0.30 USD              1       0      2         12ms     1s    -\n\
-             (none)               12  2h 30m    0.30 USD              1       0      2         12ms     1s    -\n\
-             total                12  2h 30m    0.30 USD              1       0      2         12ms     1s    -\n"
+            "team    released   saved  saved cost  already ended  failed  stuck  overrun p50   p99  max\n\
+             growth        12  2h 30m    0.30 USD              1       0      2         12ms  1.5s    -\n\
+             (none)        12  2h 30m    0.30 USD              1       0      2         12ms  1.5s    -\n\
+             total         12  2h 30m    0.30 USD              1       0      2         12ms  1.5s    -\n"
         );
+    }
+
+    #[test]
+    fn the_table_fits_eighty_columns_with_every_number_whole() {
+        let text = table(&report(vec![row(Some("growth")), row(None)]), "team").render(Some(80));
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert_eq!(text.matches("0.30 USD").count(), 3, "{text}");
+        assert_eq!(text.matches("2h 30m").count(), 3, "{text}");
     }
 
     #[test]

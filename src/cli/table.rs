@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Width, presets};
 use serde::Serialize;
 
 use crate::cli::Failure;
@@ -36,43 +36,56 @@ impl<'a> Column<'a> {
 
 /// Rows under headings.
 #[derive(Debug)]
-pub struct Table {
-    table: comfy_table::Table,
+pub struct Table<'a> {
+    columns: Vec<Column<'a>>,
+    rows: Vec<Vec<String>>,
 }
 
-impl Table {
-    pub fn new(columns: &[Column<'_>]) -> Self {
-        let mut table = comfy_table::Table::new();
-        table.load_style(presets::NOTHING).set_header(columns.iter().map(|column| column.heading));
-        for (column, made) in columns.iter().zip(table.column_iter_mut()) {
-            made.set_padding((0, 2)).set_cell_alignment(column.align);
-            if column.whole {
-                made.set_constraint(ColumnConstraint::ContentWidth);
-            }
-        }
-        Self { table }
+/// Spaces between two columns.
+const GUTTER: u16 = 2;
+
+impl<'a> Table<'a> {
+    pub fn new(columns: &[Column<'a>]) -> Self {
+        Self { columns: columns.to_vec(), rows: Vec::new() }
     }
 
     /// Adds a row; its cells are shown without control characters, whoever wrote them.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.table.add_row(cells.into_iter().map(|cell| visible(&cell)));
+        self.rows.push(cells.into_iter().map(|cell| visible(&cell)).collect());
     }
 
     pub fn is_empty(&self) -> bool {
-        self.table.is_empty()
+        self.rows.is_empty()
     }
 
     /// The table as text, each line ended; `None`: as wide as it must be.
-    pub fn render(mut self, width: Option<u16>) -> String {
+    pub fn render(&self, width: Option<u16>) -> String {
+        let mut table = comfy_table::Table::new();
+        table.load_style(presets::NOTHING).set_header(self.columns.iter().map(|column| column.heading)).add_rows(&self.rows);
         match width {
-            Some(width) => self.table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
-            None => self.table.set_content_arrangement(ContentArrangement::Disabled),
+            Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
+            None => table.set_content_arrangement(ContentArrangement::Disabled),
         };
-        self.table.lines().flat_map(|line| [line.trim_end().to_owned(), "\n".to_owned()]).collect()
+        for (index, made) in table.column_iter_mut().enumerate() {
+            let Some(column) = self.columns.get(index) else { continue };
+            let gutter = if index + 1 == self.columns.len() { 0 } else { GUTTER };
+            made.set_padding((0, gutter)).set_cell_alignment(column.align);
+            if column.whole {
+                made.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(self.narrowest(index).saturating_add(gutter))));
+            }
+        }
+        table.lines().flat_map(|line| [line.trim_end().to_owned(), "\n".to_owned()]).collect()
+    }
+
+    /// The width at which no cell of a column is broken, and its heading only between words.
+    fn narrowest(&self, index: usize) -> u16 {
+        let heading = self.columns.get(index).into_iter().flat_map(|column| column.heading.split(' '));
+        let cells = self.rows.iter().filter_map(|row| row.get(index)).map(String::as_str);
+        heading.chain(cells).map(|text| text.chars().count()).max().and_then(|width| u16::try_from(width).ok()).unwrap_or(0)
     }
 
     /// Prints it to standard output, as wide as the terminal there if it is one.
-    pub fn print(self) -> Result<(), Failure> {
+    pub fn print(&self) -> Result<(), Failure> {
         let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0);
         print(&self.render(width))
     }
@@ -107,7 +120,7 @@ pub fn visible(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn sample() -> Table {
+    fn sample() -> Table<'static> {
         let mut table = Table::new(&[Column::whole("SESSION"), Column::number("AGE"), Column::text("REASON")]);
         table.row(["0b5b3d6c-3a3e-4f5e".into(), "20m".into(), "older than the twenty minutes that its policy allows".into()]);
         table.row(["s2".into(), "1h 5m".into(), "tab\there, \u{1b}[31mred\nand a second line".into()]);
