@@ -13,6 +13,8 @@ pub mod report;
 pub mod run;
 pub mod schema;
 pub mod simulate;
+pub mod store;
+pub mod table;
 
 use std::path::PathBuf;
 

@@ -57,12 +57,6 @@ impl Operator {
         })
     }
 
-    /// The holds in force at `now`, the first to run out first.
-    pub fn list_holds(&self, now: Timestamp) -> Result<Vec<OperatorHold>, LedgerFault> {
-        let sql = "SELECT * FROM holds WHERE until_at > ?1 ORDER BY until_at, session";
-        all(&self.connection, sql, [millis(now)], hold).map_err(|error| self.place.fault(error))
-    }
-
     /// Pauses an account, or all of them; a pause that is there already gets the new reason.
     pub fn pause(&mut self, placed: &Pause) -> Result<(), LedgerFault> {
         let name = placed.account.as_ref().map_or(EVERY_ACCOUNT, AccountName::as_str);

@@ -1,6 +1,5 @@
 //! What the books are asked.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
@@ -32,6 +31,9 @@ pub struct Reader {
 impl Reader {
     /// Opens the store for reading, beside a daemon or without one; `None` where there is none yet, and none is made.
     pub fn open(path: &StorePath) -> Result<Option<Self>, LedgerFault> {
+        if *path == StorePath::Memory {
+            return Err(LedgerFault::InMemory);
+        }
         let place = Place::of(path);
         let connection = place.open_for_reader()?;
         Ok(connection.map(|connection| Self::over(place, connection)))
@@ -74,14 +76,6 @@ impl Reader {
         // One transaction, so that several statements see one state of the books.
         let asked = connection.transaction().and_then(|books| query(&books));
         asked.map_err(|error| self.place.fault(error))
-    }
-
-    /// The store's file; `None` in memory.
-    pub fn path(&self) -> Option<&Path> {
-        match &self.place {
-            Place::Memory(_) => None,
-            Place::File(path) => Some(path),
-        }
     }
 }
 

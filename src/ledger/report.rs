@@ -10,8 +10,7 @@ use super::queries::all;
 use super::rows::{account, instant, json, maybe_instant, millis, word};
 use crate::domain::release::Outcome;
 use crate::domain::session::{Metadata, scalar_text};
-use crate::domain::time::SignedDuration;
-use crate::domain::time::{Timestamp, seconds};
+use crate::domain::time::{SignedDuration, Timestamp, seconds};
 use crate::domain::view::{Gap, Overrun, Report, ReportRow};
 
 /// What a report's rows stand for.
@@ -25,6 +24,16 @@ pub enum By {
     Day,
     /// A metadata key or dotted path.
     Metadata(String),
+}
+
+impl By {
+    /// The metadata key, where the rows stand for one's values.
+    pub fn tag(&self) -> Option<&str> {
+        match self {
+            Self::Metadata(key) => Some(key),
+            _ => None,
+        }
+    }
 }
 
 impl FromStr for By {
@@ -71,6 +80,13 @@ pub(super) fn report(books: &Connection, since: Timestamp, until: Timestamp, by:
         total.add(&entry);
     }
     Ok(Report { since, until, by: by.to_string(), rows: in_order(tallies, by), total: total.row(None), gaps: gaps(books, since, until)? })
+}
+
+impl Report {
+    /// The report of books in which nothing is.
+    pub fn empty(since: Timestamp, until: Timestamp, by: &By) -> Self {
+        Self { since, until, by: by.to_string(), rows: Vec::new(), total: Tally::default().row(None), gaps: Vec::new() }
+    }
 }
 
 /// The row that a release belongs to; `None` for sessions without the tag.
@@ -194,4 +210,127 @@ fn gaps(books: &Connection, since: Timestamp, until: Timestamp) -> rusqlite::Res
          ORDER BY 1, 2";
     let read = |row: &Row<'_>| Ok(Gap { account: account(row, "account")?, from: instant(row, "from_at")?, until: maybe_instant(row, "until_at")? });
     all(books, sql, params![millis(since), millis(until)], read)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::super::tests::{at, release};
+    use super::super::{apply, schema};
+    use super::*;
+    use crate::domain::record::Record;
+    use crate::domain::release::Release;
+
+    fn books(releases: &[Release]) -> Connection {
+        let mut books = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut books, schema::MIGRATIONS).unwrap();
+        releases.iter().for_each(|row| assert!(apply::release(&books, row).unwrap()));
+        books
+    }
+
+    fn keys(report: &Report) -> Vec<Option<&str>> {
+        report.rows.iter().map(|row| row.key.as_deref()).collect()
+    }
+
+    fn saved(id: &str, seconds: i64, metadata: Value) -> Release {
+        Release { saved_runtime: Some(SignedDuration::from_secs(seconds)), metadata, ..release(id, Outcome::Confirmed) }
+    }
+
+    #[test]
+    fn rows_by_tag_follow_dotted_paths_and_most_saved_comes_first() {
+        let releases = [
+            saved("a", 10, json!({ "team": { "name": "ml" } })),
+            saved("b", 30, json!({ "team.name": 7 })),
+            saved("c", 20, json!({ "team": "flat" })),
+            saved("d", 5, json!({ "team": { "name": "ml" } })),
+            saved("e", 1, Value::Null),
+        ];
+        let report = report(&books(&releases), at(0), at(10), &By::Metadata("team.name".to_owned())).unwrap();
+        assert_eq!(keys(&report), [Some("7"), None, Some("ml")]);
+        assert_eq!(report.rows[1].released, 2);
+        assert_eq!(report.total.saved_runtime_seconds, 66.0);
+    }
+
+    #[test]
+    fn days_come_in_their_order_and_the_end_of_the_period_is_outside() {
+        let on = |id: &str, second, saved_seconds| Release { confirmed_at: Some(at(second)), ..saved(id, saved_seconds, json!({})) };
+        let day = 86_400;
+        let books = books(&[on("a", day, 1), on("b", 0, 2), on("c", 2 * day, 3), on("d", -1, 4)]);
+        let report = report(&books, at(0), at(2 * day), &By::Day).unwrap();
+        assert_eq!(keys(&report), [Some("2026-11-20"), Some("2026-11-21")]);
+    }
+
+    #[test]
+    fn currencies_are_not_added_up() {
+        let euro = Release { currency: "EUR".to_owned(), policy: "eu".into(), ..release("b", Outcome::Confirmed) };
+        let report = report(&books(&[release("a", Outcome::Confirmed), euro]), at(0), at(10), &By::Policy).unwrap();
+        assert_eq!((report.total.saved_cost, report.total.currency), (None, None));
+        assert!(report.rows.iter().all(|row| row.saved_cost == Some(0.1199) && row.currency.is_some()));
+    }
+
+    #[test]
+    fn gaps_are_those_that_overlap_and_those_still_open() {
+        let books = books(&[]);
+        let polled = |account: &str, second| {
+            let gap_after = SignedDuration::from_secs(60);
+            apply::record(&books, &Record::Polled { account: account.into(), at: at(second), gap_after }).unwrap();
+        };
+        [0, 60, 200, 200, 150, 260, 1_000, 1_060].into_iter().for_each(|second| polled("growth", second));
+        polled("quiet", 500);
+        let report = report(&books, at(200), at(1_100), &By::Policy).unwrap();
+        assert_eq!(
+            report.gaps,
+            [Gap { account: "growth".into(), from: at(260), until: Some(at(1_000)) }, Gap { account: "quiet".into(), from: at(500), until: None },]
+        );
+    }
+
+    fn any_release() -> impl Strategy<Value = (u8, Outcome, i64, i64, i64, i64)> {
+        let outcome = proptest::sample::select(Outcome::ALL);
+        (0..4_u8, outcome, -5..15_i64, 0..5_000_i64, -50..90_000_i64, 0..40_i64)
+    }
+
+    proptest! {
+        /// Against the books kept by hand: filter, group and add up, with nothing of the implementation's in it.
+        #[test]
+        fn the_report_is_what_adding_up_by_hand_gives(drawn in proptest::collection::vec(any_release(), 0..40)) {
+            let releases: Vec<Release> = drawn.iter().enumerate().map(|(n, (policy, outcome, second, overrun, saved, cents))| Release {
+                policy: format!("p{policy}").into(),
+                confirmed_at: (*outcome == Outcome::Confirmed).then(|| at(*second)),
+                requested_at: at(if *outcome == Outcome::Confirmed { -100 } else { *second }),
+                overrun: SignedDuration::from_millis(*overrun),
+                saved_runtime: Some(SignedDuration::from_millis(*saved)),
+                saved_cost: Some(*cents as f64 / 100.0),
+                ..release(&format!("s{n}"), *outcome)
+            }).collect();
+            let report = report(&books(&releases), at(0), at(10), &By::Policy).unwrap();
+            for row in report.rows.iter().chain([&report.total]) {
+                let mine: Vec<_> = drawn.iter()
+                    .filter(|(policy, _, second, ..)| (0..10).contains(second) && row.key.as_ref().is_none_or(|key| *key == format!("p{policy}")))
+                    .collect();
+                let count = |wanted: &[Outcome]| mine.iter().filter(|drawn| wanted.contains(&drawn.1)).count() as u64;
+                let confirmed: Vec<_> = mine.iter().filter(|drawn| drawn.1 == Outcome::Confirmed).collect();
+                prop_assert_eq!(row.released, confirmed.len() as u64);
+                prop_assert_eq!(row.already_ended, count(&[Outcome::AlreadyEnded]));
+                prop_assert_eq!(row.failed, count(&[Outcome::Failed, Outcome::Denied]));
+                prop_assert_eq!(row.stuck, count(&[Outcome::Stuck]));
+                prop_assert_eq!(row.saved_runtime_seconds, confirmed.iter().map(|drawn| drawn.4).sum::<i64>() as f64 / 1_000.0);
+                prop_assert_eq!(row.saved_cost, Some(confirmed.iter().map(|drawn| drawn.5).sum::<i64>() as f64 / 100.0));
+                let at_most = |bound: f64| confirmed.iter().filter(|drawn| drawn.3 as f64 / 1_000.0 <= bound).count();
+                if let Overrun { p50: Some(p50), p99: Some(p99), max: Some(max) } = row.overrun_seconds {
+                    prop_assert!(at_most(p50) * 2 >= confirmed.len() && at_most(p50 - 0.001) * 2 < confirmed.len());
+                    prop_assert!(at_most(p99) * 100 >= confirmed.len() * 99);
+                    prop_assert_eq!(at_most(max), confirmed.len());
+                } else {
+                    prop_assert!(confirmed.is_empty());
+                }
+            }
+            let expected: std::collections::BTreeSet<_> =
+                drawn.iter().filter(|drawn| (0..10).contains(&drawn.2) && drawn.1 != Outcome::Requested).map(|drawn| format!("p{}", drawn.0)).collect();
+            let found: std::collections::BTreeSet<_> = report.rows.iter().filter_map(|row| row.key.clone()).collect();
+            prop_assert_eq!(found, expected);
+            prop_assert!(report.rows.is_sorted_by(|a, b| a.saved_runtime_seconds >= b.saved_runtime_seconds));
+        }
+    }
 }

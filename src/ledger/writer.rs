@@ -99,6 +99,11 @@ impl Desk {
             return self.health.send_modify(|health| *health = Err(why));
         }
         queue.jobs.push_back(job);
+        #[cfg(test)]
+        if matches!(queue.jobs.back(), Some(Job::Meddle(_))) {
+            // What is done to a disk waits for nothing in the queue.
+            queue.jobs.rotate_right(1);
+        }
         drop(queue);
         self.wake.notify_one();
     }
@@ -174,6 +179,8 @@ impl Writer {
 
     /// Writes a batch and answers those who wait; false where the disk refused it, and it was put back.
     fn settle(&mut self, batch: Vec<Job>) -> bool {
+        #[cfg(test)]
+        let batch = self.meddle(batch);
         match self.write(&batch) {
             Ok(kept) => {
                 self.answer(batch, kept);
@@ -188,6 +195,19 @@ impl Writer {
                 false
             }
         }
+    }
+
+    /// Lets tests do to the connection what disks do.
+    #[cfg(test)]
+    fn meddle(&self, batch: Vec<Job>) -> Vec<Job> {
+        let apply = |job| match job {
+            Job::Meddle(meddle) => {
+                meddle(&self.connection);
+                None
+            }
+            job => Some(job),
+        };
+        batch.into_iter().filter_map(apply).collect()
     }
 
     fn recovered(&self) {
@@ -230,7 +250,7 @@ impl Writer {
                 }
                 Job::Flush(done) => drop(done.send(())),
                 #[cfg(test)]
-                Job::Meddle(meddle) => meddle(&self.connection),
+                Job::Meddle(_) => {}
             }
         }
     }

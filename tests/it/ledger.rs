@@ -1,5 +1,12 @@
 //! The books as files: killed, shared, damaged, foreign, newer, unreachable.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test may fail loudly, and its child process talks over standard output"
+)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
