@@ -20,7 +20,7 @@ pub struct Executor {
     /// Nothing in observe mode: what is not held cannot release.
     pub releaser: Option<Arc<dyn Releaser>>,
     pub ledger: Ledger,
-    pub telemetry: Telemetry,
+    pub telemetry: Arc<Telemetry>,
 }
 
 impl Executor {

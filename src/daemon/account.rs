@@ -45,6 +45,13 @@ pub struct Pulse {
 }
 
 impl Pulse {
+    /// A loop that is about to start counts as alive.
+    pub fn new(clock: &Clock) -> Self {
+        let pulse = Self::default();
+        pulse.beat(clock, false);
+        pulse
+    }
+
     fn beat(&self, clock: &Clock, introduced: bool) {
         self.beat_millis.store(clock.since_start().as_millis() as i64, Ordering::Relaxed);
         self.introduced.store(introduced, Ordering::Relaxed);
