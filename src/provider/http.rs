@@ -290,10 +290,10 @@ fn kind(status: StatusCode) -> FaultKind {
     }
 }
 
-/// Where a redirect points, as far as a person needs it: its host and nothing that could hold a credential.
+/// Where a redirect points, as far as a person needs it: scheme, host and port, nothing that could hold a credential.
 fn moved(base: &Url, headers: &HeaderMap) -> Option<String> {
     let target = base.join(headers.get(LOCATION)?.to_str().ok()?).ok()?;
-    Some(format!("a redirect to {}, not followed: check `base_url`", target.host_str()?))
+    Some(format!("a redirect to {}, not followed: check `base_url`", target.origin().ascii_serialization()))
 }
 
 fn date(headers: &HeaderMap) -> Option<Timestamp> {
@@ -378,6 +378,12 @@ mod tests {
             let fault = made(base_url, key).map(|_| ()).expect_err("a refusal");
             assert!(!fault.contains("pa55") && !fault.contains("k3y"), "{fault}");
         }
+    }
+
+    #[test]
+    fn the_key_is_marked_as_a_secret_for_whatever_prints_headers() {
+        let headers = headers(HeaderName::from_static("x-bb-api-key"), "k3y").expect("headers");
+        assert!(!format!("{headers:?}").contains("k3y"));
     }
 
     #[test]
