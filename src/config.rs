@@ -144,7 +144,7 @@ pub enum Credential {
 /// Reads, merges and checks a configuration; with faults, all of them.
 pub fn load(source: &Source) -> Result<Loaded, Faults> {
     let merged = layers::merge(source)?;
-    let mut report = Report { origins: &merged.origins, faults: Vec::new() };
+    let mut report = Report::new(&merged.origins);
     let root = KeyPath::default();
     shape::check(&mut report, &root, &merged.tree, &keys::ROOT);
     let mut reading = Reading {
@@ -156,12 +156,13 @@ pub fn load(source: &Source) -> Result<Loaded, Faults> {
     };
     let config = reading.config();
     let Reading { report, warnings, .. } = reading;
+    let faults = report.into_faults();
     match config {
-        Some(config) if report.faults.is_empty() => {
+        Some(config) if faults.is_empty() => {
             let (effective, provenance) = effective::show(&merged, &config);
-            Ok(Loaded { config, warnings, provenance, effective, file: merged.origins.file().map(PathBuf::from) })
+            Ok(Loaded { config, warnings, provenance, effective, file: Some(merged.origins.file().to_path_buf()) })
         }
-        _ => Err(Faults(report.faults)),
+        _ => Err(Faults(faults)),
     }
 }
 
@@ -202,6 +203,9 @@ impl Reading<'_> {
             let expected = format!("server.token_file too: {listen} can be reached from other machines");
             self.report.say(&table.path.key("token_file"), value, "nothing", expected, None);
         }
+        if let (Some(path), Some(value)) = (&token_file, table.get("token_file")) {
+            self.readable(&table.path.key("token_file"), value, &Credential::File(path.clone()));
+        }
         Some(ServerSettings {
             listen,
             token_file,
@@ -230,3 +234,6 @@ impl Reading<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

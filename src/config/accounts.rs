@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use figment::value::Value;
 use reqwest::Url;
 
-use super::fault::{HIDDEN, looks_secret};
+use super::fault::{HIDDEN, KeyPath, looks_secret, quoted};
 use super::table::Table;
 use super::{AccountSettings, Credential, Credentials, Reading};
 use crate::domain::name::{AccountName, Provider};
@@ -75,23 +75,19 @@ impl<'a> Reading<'a> {
                 return None;
             }
         };
-        self.readable(table, key, &credential);
+        if let Some(value) = table.get(key) {
+            self.readable(&table.path.key(key), value, &credential);
+        }
         Some(credential)
     }
 
-    fn readable(&mut self, table: &Table<'a>, key: &str, credential: &Credential) {
-        let path = table.path.key(key);
-        let already_faulty = self.report.faults.iter().any(|fault| fault.key == path.to_string());
-        if self.source.credentials == Credentials::Skip || already_faulty {
+    /// Unless that is skipped, what is needed to read the credential is there.
+    pub(super) fn readable(&mut self, path: &KeyPath, value: &Value, credential: &Credential) {
+        if self.source.credentials == Credentials::Skip || self.report.tells(path) {
             return;
         }
-        if let (Err(fault), Some(value)) = (credential.read(&self.source.env), table.get(key)) {
-            // A key pasted where its variable's name belongs would be told here: only names as people write them are.
-            let place = match credential {
-                Credential::Env(name) if name.chars().any(|c| c.is_ascii_lowercase()) => HIDDEN.to_owned(),
-                _ => fault.place,
-            };
-            self.report.say(&path, value, format!("{} ({place})", fault.found), fault.expected, None);
+        if let Err(fault) = credential.read(&self.source.env) {
+            self.report.say(path, value, format!("{} ({})", fault.found, fault.place), fault.expected, None);
         }
     }
 
@@ -116,7 +112,7 @@ impl<'a> Reading<'a> {
             let Some((name, value)) = table.get("name").and_then(|value| Some((value.as_str()?, value))) else { continue };
             match first.get(name) {
                 Some(earlier) => {
-                    let found = format!("{}, the name of {list}[{earlier}] too", super::fault::quoted(name));
+                    let found = format!("{}, the name of {list}[{earlier}] too", quoted(name));
                     self.report.say(&table.path.key("name"), value, found, "a name of its own", None);
                 }
                 None => _ = first.insert(name, at),
@@ -127,16 +123,19 @@ impl<'a> Reading<'a> {
     /// Two accounts that see the same sessions would judge and count them twice.
     fn distinct(&mut self, tables: &[Table<'a>], accounts: &[Option<AccountSettings>]) {
         for (at, account) in accounts.iter().enumerate().filter_map(|(at, account)| Some((at, account.as_ref()?))) {
-            let same = |other: &AccountSettings| {
-                (&other.credential, &other.base_url, &other.project_id) == (&account.credential, &account.base_url, &account.project_id)
-            };
-            if let Some(earlier) = accounts[..at].iter().flatten().find(|other| same(other)) {
-                let found = format!("the credential, base_url and project_id of account {:?}", earlier.name.as_str());
+            if let Some(earlier) = accounts[..at].iter().flatten().find(|earlier| see_the_same(earlier, account)) {
+                let found = format!("the credential, base_url and project of account {}", quoted(earlier.name.as_str()));
                 let expected = "one account per credential and project: two would judge the same sessions twice";
                 self.report.say(&tables[at].path, tables[at].value, found, expected, None);
             }
         }
     }
+}
+
+/// One credential at one address; an account without a project sees those of all.
+fn see_the_same(one: &AccountSettings, other: &AccountSettings) -> bool {
+    let projects_apart = one.project_id.as_ref().zip(other.project_id.as_ref()).is_some_and(|(one, other)| one != other);
+    one.credential == other.credential && one.base_url == other.base_url && !projects_apart
 }
 
 /// What is wrong with the address of a provider's API, and what would be right.
@@ -165,5 +164,5 @@ fn is_loopback(url: &Url) -> bool {
 /// The names of the accounts as far as they can be read.
 pub(super) fn names<'a>(top: &Table<'a>) -> Vec<&'a str> {
     let name = |value: &'a Value| value.as_dict()?.get("name")?.as_str();
-    top.get("accounts").and_then(Value::as_array).unwrap_or_default().iter().filter_map(name).collect()
+    top.get("accounts").and_then(Value::as_array).unwrap_or_default().iter().filter_map(name).filter(|name| !looks_secret(name)).collect()
 }

@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use super::fault::ConfigFault;
+use super::fault::{ConfigFault, HIDDEN, looks_secret};
 use super::{Credential, variable};
 
 impl Credential {
@@ -24,10 +24,12 @@ impl Credential {
 
     fn fault(&self, found: impl Into<String>) -> ConfigFault {
         let place = match self {
+            // A key pasted where the name of its variable belongs would be told here: only names as people write them are.
+            Self::Env(name) if name.chars().any(|c| c.is_ascii_lowercase()) => HIDDEN.to_owned(),
             Self::Env(name) => format!("environment variable {name}"),
-            Self::File(path) => path.display().to_string(),
+            Self::File(path) => Some(path.display().to_string()).filter(|path| !looks_secret(path)).unwrap_or_else(|| HIDDEN.to_owned()),
         };
-        ConfigFault { place, key: String::new(), found: found.into(), expected: "the API key, alone".to_owned(), meant: None }
+        ConfigFault { place, key: String::new(), found: found.into(), expected: "the credential, alone".to_owned(), meant: None }
     }
 }
 

@@ -4,7 +4,7 @@ use figment::value::{Dict, Num, Tag, Value};
 use serde_json::{Map, json};
 
 use super::accounts::{CURRENCY, provider_defaults};
-use super::fault::{HIDDEN, KeyPath, shown};
+use super::fault::{HIDDEN, KeyPath, looks_secret, shown};
 use super::layers::{DATETIME, Merged, Origins};
 use super::{AccountSettings, Config};
 
@@ -81,7 +81,7 @@ impl Shower<'_> {
     }
 
     fn dict(&mut self, path: &KeyPath, dict: &Dict) -> serde_json::Value {
-        dict.iter().map(|(key, inner)| (key.clone(), self.tree(&path.key(key), inner))).collect::<Map<_, _>>().into()
+        dict.iter().map(|(key, inner)| (key_shown(key), self.tree(&path.key(key), inner))).collect::<Map<_, _>>().into()
     }
 
     fn leaf(&mut self, path: &KeyPath, tag: Tag, value: serde_json::Value) -> serde_json::Value {
@@ -89,6 +89,10 @@ impl Shower<'_> {
         self.keys.push((path.clone(), Provenance { key: path.to_string(), value: value.to_string(), from }));
         value
     }
+}
+
+fn key_shown(key: &str) -> String {
+    if looks_secret(key) { HIDDEN.to_owned() } else { key.to_owned() }
 }
 
 fn scalar(path: &KeyPath, value: &Value) -> serde_json::Value {

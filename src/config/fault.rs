@@ -31,7 +31,7 @@ impl fmt::Display for ConfigFault {
     }
 }
 
-/// Every fault of one configuration, in the order of the keys.
+/// Every fault of one configuration, in the order of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Faults(pub Vec<ConfigFault>);
 
@@ -175,10 +175,15 @@ fn scalar_shown(value: &Value) -> String {
 pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let plain = |text: &str| text.to_lowercase().replace(['_', '-', ' '], "");
     let wanted = plain(word);
-    let allowed = (wanted.chars().count() / 3).clamp(1, 3);
+    let length = wanted.chars().count();
+    let allowed = (length / 3).clamp(1, 3);
+    let distance = |candidate: &str| match plain(candidate) {
+        longer if length >= 4 && longer.starts_with(&wanted) => 1,
+        other => strsim::damerau_levenshtein(&wanted, &other),
+    };
     candidates
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&wanted, &plain(candidate)), candidate))
+        .map(|candidate| (distance(candidate), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate.to_owned())

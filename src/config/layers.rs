@@ -30,7 +30,7 @@ pub(super) struct Merged {
 pub(super) struct Origins {
     figment: Figment,
     positions: BTreeMap<String, (usize, usize)>,
-    file: Option<PathBuf>,
+    file: PathBuf,
 }
 
 impl Origins {
@@ -42,18 +42,26 @@ impl Origins {
         }
     }
 
-    /// The nearest enclosing key that stands in the file; the file itself where none does.
     fn place_in_file(&self, path: &KeyPath) -> String {
-        let file = self.file.as_ref().map_or_else(|| BUILT_IN.to_owned(), |file| file.display().to_string());
+        let file = self.file.display();
+        self.position(path).map_or_else(|| file.to_string(), |(line, column)| format!("{file}:{line}:{column}"))
+    }
+
+    /// Line and column of the key, or of the nearest one around it that stands in the file.
+    pub(super) fn position(&self, path: &KeyPath) -> Option<(usize, usize)> {
         let mut path = path.clone();
         loop {
             let written = path.to_string();
             match self.positions.get(&written) {
-                Some((line, column)) => return format!("{file}:{line}:{column}"),
-                None if written.is_empty() => return file,
+                Some(position) => return Some(*position),
+                None if written.is_empty() => return None,
                 None => path = path.parent(),
             }
         }
+    }
+
+    pub(super) fn file(&self) -> &Path {
+        &self.file
     }
 }
 
@@ -73,7 +81,7 @@ pub(super) fn merge(source: &Source) -> Result<Merged, Faults> {
         figment = figment.merge(layer);
     }
     let tree = figment.find_value("").map_err(|error| one(shown, "", "layers that could not be merged", error.kind.to_string()))?;
-    Ok(Merged { tree, origins: Origins { figment, positions: file.positions, file: Some(path) } })
+    Ok(Merged { tree, origins: Origins { figment, positions: file.positions, file: path } })
 }
 
 fn one(place: impl Into<String>, key: &str, found: impl Into<String>, expected: impl Into<String>) -> Faults {
@@ -272,12 +280,5 @@ fn literal(raw: &str) -> Value {
 
 /// The folder that relative paths are taken from: the file's own.
 pub(super) fn folder(source: &Source, origins: &Origins) -> PathBuf {
-    let file = origins.file.as_deref().unwrap_or(Path::new(""));
-    source.cwd.join(file).parent().map(Path::to_path_buf).unwrap_or_default()
-}
-
-impl Origins {
-    pub(super) fn file(&self) -> Option<&Path> {
-        self.file.as_deref()
-    }
+    source.cwd.join(&origins.file).parent().map(Path::to_path_buf).unwrap_or_default()
 }

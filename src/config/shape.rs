@@ -10,11 +10,28 @@ use crate::domain::time::{DurationFault, SignedDuration, parse_duration};
 
 /// Collects faults, each with its place.
 pub(super) struct Report<'a> {
-    pub(super) origins: &'a Origins,
-    pub(super) faults: Vec<ConfigFault>,
+    origins: &'a Origins,
+    /// With the line and column that they are sorted by.
+    faults: Vec<((usize, usize), ConfigFault)>,
 }
 
-impl Report<'_> {
+impl<'a> Report<'a> {
+    pub(super) const fn new(origins: &'a Origins) -> Self {
+        Self { origins, faults: Vec::new() }
+    }
+
+    /// A fault of this very key has been told already.
+    pub(super) fn tells(&self, path: &KeyPath) -> bool {
+        let key = path.to_string();
+        self.faults.iter().any(|(_, fault)| fault.key == key)
+    }
+
+    /// The faults in the order of the file; those of other layers come first.
+    pub(super) fn into_faults(mut self) -> Vec<ConfigFault> {
+        self.faults.sort_by_key(|(position, _)| *position);
+        self.faults.into_iter().map(|(_, fault)| fault).collect()
+    }
+
     /// A value that is not what was expected, shown as far as it may be.
     pub(super) fn unexpected(&mut self, path: &KeyPath, value: &Value, expected: impl Into<String>) {
         self.say(path, value, shown(path, value), expected, None);
@@ -22,7 +39,8 @@ impl Report<'_> {
 
     pub(super) fn say(&mut self, path: &KeyPath, value: &Value, found: impl Into<String>, expected: impl Into<String>, meant: Option<String>) {
         let place = self.origins.place(path, value.tag());
-        self.faults.push(ConfigFault { place, key: path.to_string(), found: found.into(), expected: expected.into(), meant });
+        let position = self.origins.position(path).unwrap_or_default();
+        self.faults.push((position, ConfigFault { place, key: path.to_string(), found: found.into(), expected: expected.into(), meant }));
     }
 }
 
@@ -114,7 +132,7 @@ fn selector(report: &mut Report<'_>, path: &KeyPath, value: &Value) {
 fn a_match(report: &mut Report<'_>, path: &KeyPath, value: &Value) {
     match value {
         Value::Dict(_, dict) if dict.is_empty() => {
-            report.unexpected(path, value, "at least one match key; \"all\" of a policy says everything out loud")
+            report.unexpected(path, value, "at least one match key; a policy for every session says match = \"all\"")
         }
         _ => table(report, path, value, keys::MATCH),
     }

@@ -1,5 +1,7 @@
 //! Configurations, good and bad, through the real binary.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
