@@ -1,18 +1,13 @@
 //! The store that the configuration names, opened for a command.
 
-use crate::cli::{Failure, Globals};
-use crate::config::StorePath;
+use crate::cli::{Failure, Globals, configured};
+use crate::config::{self, Config, Credentials, StorePath};
 use crate::domain::name::AccountName;
 use crate::ledger::{LedgerFault, Operator, Reader};
 
 /// Where the books are.
 pub fn store_path(globals: &Globals) -> Result<StorePath, Failure> {
-    let given = globals.set.iter().rev().find_map(|set| set.strip_prefix("store.path="));
-    match given {
-        Some(":memory:") => Ok(StorePath::Memory),
-        Some(path) => Ok(StorePath::File(path.into())),
-        None => Err(Failure::usage("reading the configuration is not built yet: say --set store.path=FILE")),
-    }
+    Ok(offline(globals)?.store.path)
 }
 
 /// The books for reading; `None` where there are none yet.
@@ -33,7 +28,12 @@ pub fn failure(fault: LedgerFault) -> Failure {
     }
 }
 
-/// The accounts of the configuration; `None` where no configuration was read.
-pub fn known_accounts(_globals: &Globals) -> Result<Option<Vec<AccountName>>, Failure> {
-    Ok(None)
+/// The accounts of the configuration.
+pub fn known_accounts(globals: &Globals) -> Result<Vec<AccountName>, Failure> {
+    Ok(offline(globals)?.accounts.into_iter().map(|account| account.name).collect())
+}
+
+/// What only reads and writes the books needs no credentials.
+fn offline(globals: &Globals) -> Result<Config, Failure> {
+    config::load(&configured::source(globals, Credentials::Skip)).map(|loaded| loaded.config).map_err(Failure::usage)
 }
