@@ -6,7 +6,9 @@ pub mod guardrails;
 pub mod policy;
 
 pub mod clock;
+pub mod metrics;
 pub mod provider;
+pub mod telemetry;
 
 pub mod config;
 
