@@ -8,6 +8,8 @@ pub mod policy;
 pub mod clock;
 pub mod metrics;
 pub mod provider;
+pub mod server;
+pub mod signals;
 pub mod telemetry;
 
 pub mod config;
