@@ -45,3 +45,57 @@ impl Signals {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use signal_hook::low_level::raise;
+
+    use super::*;
+
+    /// Runs one of the ignored tests below as a process of its own, whose signals are not ours; gives its exit status.
+    fn status_of(test: &str) -> Option<i32> {
+        let program = std::env::current_exe().expect("this program");
+        let child = Command::new(program).args(["--exact", "--ignored", &format!("signals::tests::{test}")]).output().expect("a child");
+        child.status.code()
+    }
+
+    async fn drained_then(second: i32) {
+        let mut signals = Signals::install().expect("signals");
+        raise(SIGHUP).expect("a signal");
+        assert_eq!(signals.next().await, Signal::Reload);
+        raise(SIGTERM).expect("a signal");
+        assert_eq!(signals.next().await, Signal::Drain);
+        raise(second).expect("a signal");
+    }
+
+    #[tokio::test]
+    #[ignore = "ends its process: run by the tests below"]
+    async fn a_term_and_a_hup() {
+        drained_then(SIGHUP).await;
+    }
+
+    #[tokio::test]
+    #[ignore = "ends its process: run by the tests below"]
+    async fn a_term_and_an_int() {
+        drained_then(SIGINT).await;
+    }
+
+    #[tokio::test]
+    #[ignore = "ends its process: run by the tests below"]
+    async fn two_terms() {
+        drained_then(SIGTERM).await;
+    }
+
+    #[test]
+    fn the_first_term_drains_and_a_reload_does_not_end_it() {
+        assert_eq!(status_of("a_term_and_a_hup"), Some(0));
+    }
+
+    #[test]
+    fn the_second_term_or_int_exits_at_once() {
+        assert_eq!(status_of("two_terms"), Some(143));
+        assert_eq!(status_of("a_term_and_an_int"), Some(130));
+    }
+}
