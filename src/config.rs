@@ -42,6 +42,8 @@ pub const EXAMPLE: &str = include_str!("../config/example.toml");
 pub struct Source {
     /// `--config`: only this file.
     pub file: Option<PathBuf>,
+    /// The configuration itself, instead of any file.
+    pub text: Option<String>,
     /// `--set KEY=VALUE`, over everything else.
     pub set: Vec<String>,
     /// The process's environment: configuration keys, the file's name, and the credentials.

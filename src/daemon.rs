@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use secrecy::SecretString;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -18,7 +19,7 @@ use crate::domain::view::Mode;
 use crate::engine::{Engine, Pass};
 use crate::ledger::{Ledger, OpenOptions};
 use crate::server::{Bound, Server};
-use crate::signals::{Signal, Signals};
+use crate::signals::Signal;
 use crate::telemetry::Telemetry;
 use board::Board;
 use crew::{Crew, Ground, Setup};
@@ -60,7 +61,7 @@ impl Standing {
 }
 
 /// Watches until told to stop. Gives an error only where it could not start, or a loop broke.
-pub async fn run(mut standing: Standing, mut setup: Setup, mut reread: Reread, signals: &mut Signals) -> Result<(), String> {
+pub async fn run(mut standing: Standing, mut setup: Setup, mut reread: Reread, mut wishes: mpsc::Receiver<Signal>) -> Result<(), String> {
     let mut crew = Crew::new(standing.ground(), Pass::Daemon);
     crew.follow(&setup).await?;
     let flags = Flags::new(setup.config.mode);
@@ -69,11 +70,13 @@ pub async fn run(mut standing: Standing, mut setup: Setup, mut reread: Reread, s
         let source = Arc::new(flags.board(&standing, &crew));
         tokio::spawn(bound.serve(source, standing.telemetry.metrics().clone(), shutdown.clone()))
     });
+    let mut health = standing.ledger.health();
     loop {
         tokio::select! {
-            signal = signals.next() => match signal {
-                Signal::Drain => break,
-                Signal::Reload => reload(&mut crew, &mut setup, &mut reread, &standing.telemetry, &flags).await,
+            Ok(()) = health.changed() => standing.telemetry.books(health.borrow_and_update().as_ref().map(|()| ()).map_err(String::as_str)),
+            wish = wishes.recv() => match wish {
+                None | Some(Signal::Drain) => break,
+                Some(Signal::Reload) => reload(&mut crew, &mut setup, &mut reread, &standing.telemetry, &flags).await,
             },
             Some(ended) = crew.next_end() => if let Err(why) = ended {
                 tracing::error!(%why, "an account is not watched any more: restart the daemon");
@@ -92,7 +95,7 @@ pub async fn run(mut standing: Standing, mut setup: Setup, mut reread: Reread, s
 }
 
 /// One pass over all accounts: gives each account's engine as it ended, within the time that a release may take.
-pub async fn run_once(standing: Standing, setup: &Setup, signals: &mut Signals) -> Result<Vec<Engine>, String> {
+pub async fn run_once(standing: Standing, setup: &Setup, mut wishes: mpsc::Receiver<Signal>) -> Result<Vec<Engine>, String> {
     let mut crew = Crew::new(standing.ground(), Pass::Once);
     crew.follow(setup).await?;
     let longest = setup.config.accounts.iter().map(|account| account.request_timeout).max().unwrap_or_default() * 4 + setup.config.guardrails.confirm_within;
@@ -105,7 +108,7 @@ pub async fn run_once(standing: Standing, setup: &Setup, signals: &mut Signals) 
     };
     let finished = tokio::select! {
         finished = tokio::time::timeout(Duration::try_from(longest).unwrap_or(Duration::MAX), wait) => finished,
-        _ = signals.next() => Ok(Ok(())),
+        _ = wishes.recv() => Ok(Ok(())),
     };
     close(standing.ledger).await;
     match finished {
@@ -144,7 +147,7 @@ async fn reload(crew: &mut Crew, setup: &mut Setup, reread: &mut Reread, telemet
         Ok(new) => crew.follow(&new).await.map(|()| new),
         Err(why) => Err(why),
     };
-    telemetry.reloaded(taken.as_ref().map(|_| ()));
+    telemetry.reloaded(taken.as_ref().map(|_| ()).map_err(String::as_str));
     if let Ok(new) = taken {
         for key in needs_restart(&setup.config, &new.config) {
             tracing::warn!(key, "a change of this key takes effect at the next start");

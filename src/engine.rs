@@ -258,6 +258,11 @@ impl Engine {
         self.polling.due_at()
     }
 
+    /// Releases that have not come to their end.
+    pub fn unfinished(&self) -> impl Iterator<Item = &Release> {
+        self.flights.values().map(|flight| &flight.row)
+    }
+
     pub fn terms(&self) -> &Terms {
         &self.terms
     }

@@ -15,6 +15,7 @@ pub fn load(globals: &Globals) -> Result<Loaded, Failure> {
 pub fn source(globals: &Globals, credentials: Credentials) -> Source {
     Source {
         file: globals.config.clone(),
+        text: None,
         set: globals.set.clone(),
         env: environment(),
         cwd: std::env::current_dir().unwrap_or_default(),

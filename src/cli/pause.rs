@@ -38,7 +38,7 @@ fn account(text: &str) -> Result<AccountName, String> {
 }
 
 pub fn pause(flags: &PauseFlags, globals: &Globals) -> Result<(), Failure> {
-    refuse_unknown(flags.account.as_ref(), store::known_accounts(globals)?.as_deref())?;
+    refuse_unknown(flags.account.as_ref(), &store::known_accounts(globals)?)?;
     let placed = Pause { account: flags.account.clone(), placed_at: Clock::start().now(), reason: flags.reason.clone() };
     store::operator(globals)?.pause(&placed).map_err(store::failure)?;
     match (flags.format, &placed.account) {
@@ -51,7 +51,7 @@ pub fn pause(flags: &PauseFlags, globals: &Globals) -> Result<(), Failure> {
 }
 
 pub fn resume(flags: &ResumeFlags, globals: &Globals) -> Result<(), Failure> {
-    refuse_unknown(flags.account.as_ref(), store::known_accounts(globals)?.as_deref())?;
+    refuse_unknown(flags.account.as_ref(), &store::known_accounts(globals)?)?;
     let resumed = store::operator(globals)?.resume(flags.account.as_ref(), Clock::start().now()).map_err(store::failure)?;
     if flags.format == Format::Json {
         let lifted: Vec<Value> = resumed.lifted.iter().map(as_json).collect();
@@ -82,9 +82,9 @@ fn sentences(account: Option<&AccountName>, resumed: &Resumed) -> Vec<String> {
 }
 
 /// An order for an account that the configuration does not have would hold nothing back, and look as if it did.
-fn refuse_unknown(account: Option<&AccountName>, known: Option<&[AccountName]>) -> Result<(), Failure> {
-    match (account, known) {
-        (Some(name), Some(known)) if !known.contains(name) => {
+fn refuse_unknown(account: Option<&AccountName>, known: &[AccountName]) -> Result<(), Failure> {
+    match account {
+        Some(name) if !known.contains(name) => {
             let names: Vec<&str> = known.iter().map(AccountName::as_str).collect();
             Err(Failure::usage(format!("there is no account {name}; the configuration has {}", names.join(", "))))
         }

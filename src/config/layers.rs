@@ -105,6 +105,9 @@ impl Provider for Layer {
 }
 
 fn read_file(source: &Source) -> Result<(PathBuf, String), Faults> {
+    if let Some(text) = &source.text {
+        return Ok(("built-in".into(), text.clone()));
+    }
     let path = find_file(source)?;
     let text = std::fs::read(source.cwd.join(&path)).map_err(|error| one(path.display().to_string(), "", error.to_string(), "a file to read"))?;
     match String::from_utf8(text) {
