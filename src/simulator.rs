@@ -6,14 +6,14 @@
 
 pub mod answer;
 pub mod clock;
-pub mod connection;
+mod connection;
 pub mod fault;
 pub mod http;
 pub mod in_process;
 pub mod life;
 pub mod population;
 pub mod query;
-pub mod wire;
+mod wire;
 pub mod world;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -13,7 +13,7 @@ use axum::response::Response;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{Answer, Ask, Delivery};
@@ -40,9 +40,18 @@ impl Simulator {
         let listener = CuttableListener(TcpListener::bind(listen).await?);
         let address = listener.0.local_addr()?;
         let stop = CancellationToken::new();
+        tokio::spawn(go_on(world.clone(), clock, stop.clone()));
         let service = router(Face { world, clock, stop: stop.clone() }).into_make_service_with_connect_info::<Connection>();
         let server = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
         Ok(Running { address, stop, task: tokio::spawn(server.into_future()) })
+    }
+}
+
+/// Lets the world go on while nobody asks, so that a fast one does not catch up on years at once.
+async fn go_on(world: SharedWorld, clock: WorldClock, stop: CancellationToken) {
+    let mut seconds = interval(Duration::from_secs(1));
+    while stop.run_until_cancelled(seconds.tick()).await.is_some() {
+        world.with(|world| world.advance(clock.now()));
     }
 }
 
@@ -170,6 +179,7 @@ impl Face {
         let key = headers.get("x-bb-api-key").and_then(|value| value.to_str().ok());
         let answer = self.world.with(|world| world.answer(key, ask, self.clock.now()));
         tokio::select! {
+            biased;
             () = hold_back(&answer) => {}
             () = self.stop.cancelled() => connection.cut(),
         }
@@ -190,7 +200,7 @@ async fn hold_back(answer: &Answer) {
 fn write(answer: Answer) -> Response {
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = answer.headers.into_iter().filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?)));
+    let headers = answer.headers.into_iter().filter_map(|(name, value)| Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?)));
     response.headers_mut().extend(headers);
     if let Ok(date) = HeaderValue::try_from(http_date(answer.date)) {
         response.headers_mut().insert(header::DATE, date);

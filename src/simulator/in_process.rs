@@ -126,7 +126,7 @@ fn refusal(answer: &Answer) -> Fault {
         _ => FaultKind::Rejected,
     };
     let message = serde_json::from_str::<Value>(&answer.body).ok().and_then(|body| body.get("message")?.as_str().map(str::to_owned));
-    let retry_after = answer.headers.iter().find(|(name, _)| *name == "retry-after").and_then(|(_, value)| value.parse().ok());
+    let retry_after = answer.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("retry-after")).and_then(|(_, value)| value.parse().ok());
     Fault {
         kind,
         status: Some(answer.status),

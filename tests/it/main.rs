@@ -1,5 +1,7 @@
 //! The program from outside, in one binary.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
+
 mod browserbase_client;
 mod commands;
 mod config;

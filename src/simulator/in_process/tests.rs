@@ -43,6 +43,8 @@ fn a_release_is_accepted_at_once_and_happens_later() {
     let ended = client.read(&mut world, &id, after(9_000)).result.expect("a session");
     assert_eq!(ended.ended_at, Some(after(1_500)));
     assert!(listed(client.list(&mut world, after(9_000))).sessions.is_empty());
+    let truth = world.truth().into_iter().find(|one| one.id == id).expect("its truth");
+    assert_eq!(truth.saved(), between(after(1_500), after(3_600_000)));
 }
 
 #[test]
@@ -51,7 +53,8 @@ fn a_release_of_what_has_ended_is_accepted_and_changes_nothing() {
     world.end(&id, Cause::Closed, after(1_000));
     let answer = client.release(&mut world, &id, after(2_000)).result.expect("accepted").expect("a session");
     assert_eq!((answer.status.phase, answer.ended_at), (Phase::Completed, Some(after(1_000))));
-    assert_eq!(world.truth().last().and_then(|one| one.end).map(|end| end.cause), Some(Cause::Closed));
+    let truth = world.truth().into_iter().find(|one| one.id == id).expect("its truth");
+    assert_eq!((truth.end.map(|end| end.cause), truth.saved()), (Some(Cause::Closed), SignedDuration::ZERO));
 }
 
 #[test]

@@ -1,0 +1,108 @@
+//! What the tests share: processes that are never left behind, and waiting for a state instead of for luck.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+/// Longer than anything that works takes, on a busy machine too.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Tries until there is something; fails with `what` when there is nothing in time.
+#[expect(clippy::disallowed_methods, reason = "a probe that asks another process has nothing to be woken by")]
+pub(crate) fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// `session-reaper` with these arguments, without what this shell's environment would tell it.
+pub(crate) fn session_reaper<const N: usize>(arguments: [&str; N]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_session-reaper"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SESSION_REAPER")) {
+        command.env_remove(name);
+    }
+    command.args(arguments);
+    command
+}
+
+/// A running process with everything that it has said. Killed when dropped.
+pub(crate) struct Process {
+    child: Child,
+    said: Arc<Said>,
+}
+
+#[derive(Default)]
+struct Said {
+    lines: Mutex<Vec<String>>,
+    more: Condvar,
+}
+
+impl Process {
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let said = Arc::new(Said::default());
+        said.listen_to(child.stdout.take().expect("a pipe"));
+        said.listen_to(child.stderr.take().expect("a pipe"));
+        Self { child, said }
+    }
+
+    /// The first line on either stream that contains this, said already or to come.
+    pub(crate) fn line_with(&self, fragment: &str) -> String {
+        let found = |lines: &[String]| lines.iter().find(|line| line.contains(fragment)).cloned();
+        let lines = self.said.lines.lock().expect("no reader panics");
+        let (lines, _) = self.said.more.wait_timeout_while(lines, PATIENCE, |lines| found(lines).is_none()).expect("no reader panics");
+        found(&lines).unwrap_or_else(|| panic!("no line with {fragment:?} in:\n{}", lines.join("\n")))
+    }
+
+    /// Sends a signal by its name: `TERM`, `INT`, `HUP`, `KILL`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().expect("kill is there");
+        assert!(sent.success(), "SIG{name} could not be sent");
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        eventually("the process ends", || self.child.try_wait().expect("it is our child"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself: then there is nobody to kill.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Said {
+    fn listen_to(self: &Arc<Self>, stream: impl Read + Send + 'static) {
+        let said = Arc::clone(self);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                said.lines.lock().expect("no other thread panics with it").push(line);
+                said.more.notify_all();
+            }
+        });
+    }
+}
+
+/// A `session-reaper simulate` on a free port.
+pub(crate) struct Simulate {
+    pub(crate) process: Process,
+    pub(crate) base_url: String,
+}
+
+impl Simulate {
+    pub(crate) fn start() -> Self {
+        let process = Process::start(session_reaper(["simulate", "--listen", "127.0.0.1:0"]));
+        let line = process.line_with("simulate: Browserbase at ");
+        let base_url = line.split_whitespace().find(|word| word.starts_with("http://")).expect("an address").to_owned();
+        Self { process, base_url }
+    }
+}
