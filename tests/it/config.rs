@@ -200,6 +200,18 @@ fn text_from_the_environment_is_never_guessed_to_be_a_number() {
 }
 
 #[test]
+fn a_whole_list_may_come_from_the_environment() {
+    let folder = tempfile::tempdir().expect("a folder");
+    written(folder.path(), GOOD);
+    let accounts = r#"[{ name = "a", provider = "browserbase", api_key_env = "BROWSERBASE_API_KEY" }, { name = "B", api_key = "bb_live_secret1" }]"#;
+    let run = reaper(folder.path(), &["check", "--config", "reaper.toml"], &[("SESSION_REAPER__ACCOUNTS", accounts)]);
+    run.assert_harmless("accounts from the environment");
+    for key in ["accounts[1].name: found \"B\"", "accounts[1].provider: found nothing", "accounts[1].api_key: found a credential"] {
+        assert!(run.stderr.contains(&format!("SESSION_REAPER__ACCOUNTS: {key}")), "{key:?} is not in {}", run.stderr);
+    }
+}
+
+#[test]
 fn the_file_is_found_where_the_contract_says() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("session-reaper.toml"), GOOD).expect("a file is written");
