@@ -40,7 +40,11 @@ impl Run {
 fn reaper(folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_session-reaper"));
     command.args(args).current_dir(folder).env_clear();
-    command.env("BROWSERBASE_API_KEY", "bb_live_secret0123456789").env("EMPTY_API_KEY", "").env("SPACED_API_KEY", "spaced secret");
+    command
+        .env("BROWSERBASE_API_KEY", "bb_live_secret0123456789")
+        .env("OTHER_API_KEY", "opaque-live-secret")
+        .env("EMPTY_API_KEY", "")
+        .env("SPACED_API_KEY", "spaced secret");
     Run::from(command.envs(env.iter().copied()).output().expect("the program runs"))
 }
 
@@ -139,6 +143,16 @@ fn a_fault_names_line_and_column() {
     written(folder.path(), &format!("# first\nmode = \"observe\"\n  poll_intervall = \"5s\"\n{GOOD}"));
     let run = reaper(folder.path(), &["check", "--config", "reaper.toml"], &[]);
     assert!(run.stderr.contains("reaper.toml:3:3: poll_intervall: found an unknown key"), "{}", run.stderr);
+}
+
+#[test]
+fn faults_come_in_the_order_of_the_file() {
+    let file = fixtures("bad").join("many_faults.toml");
+    let run = reaper(&fixtures("bad"), &["check", "--config", "many_faults.toml"], &[]);
+    let line = |fault: &str| fault.trim().split(':').nth(1).and_then(|line| line.parse::<usize>().ok());
+    let lines: Vec<usize> = run.stderr.lines().filter(|fault| fault.starts_with("  ")).filter_map(line).collect();
+    assert_eq!(lines.len(), notes(&std::fs::read_to_string(file).expect("a fixture"), "fault").len());
+    assert!(lines.is_sorted(), "{}", run.stderr);
 }
 
 #[test]
