@@ -1,6 +1,6 @@
 //! The books, in SQLite: every release with its policy, limit, deadline, overrun and outcome; what was seen; and what operators said.
 //!
-//! One thread writes ([`writer`](self)), in order and in groups, and a write is on the disk before anybody is told so. Reading needs no writer. The daemon
+//! One thread writes, in order and in groups, and a write is on the disk before anybody is told so. Reading needs no writer. The daemon
 //! holds a lock on its store; operators' commands write beside it, and it sees what they wrote within a quarter of a second.
 
 mod apply;

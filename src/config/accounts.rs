@@ -166,3 +166,34 @@ pub(super) fn names<'a>(top: &Table<'a>) -> Vec<&'a str> {
     let name = |value: &'a Value| value.as_dict()?.get("name")?.as_str();
     top.get("accounts").and_then(Value::as_array).unwrap_or_default().iter().filter_map(name).filter(|name| !looks_secret(name)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_is_for_loopback_alone() {
+        for address in
+            ["http://127.0.0.1:1", "http://127.8.0.1", "http://[::1]:1", "http://localhost:1", "http://LOCALHOST", "https://example.com/eu"]
+        {
+            assert_eq!(url_fault(address), None, "{address}");
+        }
+        for address in [
+            "http://localhost.example.com",
+            "http://127.0.0.1.example.com",
+            "http://0.0.0.0:1",
+            "http://10.0.0.1",
+            "http://[::2]",
+            "http://localhost@example.com",
+        ] {
+            assert!(url_fault(address).is_some_and(|(found, _)| found.contains("in the clear")), "{address}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_a_base_and_nothing_more() {
+        for address in ["https://a/v1", "https://a/v1/", "https://a?x=1", "https://a#x", "https://u@a", "ftp://a", "a", "", "https://"] {
+            assert!(url_fault(address).is_some(), "{address}");
+        }
+    }
+}

@@ -168,7 +168,8 @@ impl Tally {
     fn row(mut self, key: Option<String>) -> ReportRow {
         self.overruns_ms.sort_unstable();
         let one_currency = self.cost_by_currency.len() <= 1;
-        let cost = self.cost_by_currency.values().sum::<f64>();
+        // Not `sum`, whose zero is a negative one.
+        let cost = self.cost_by_currency.values().fold(0.0, |sum, cost| sum + cost);
         ReportRow {
             key,
             released: self.overruns_ms.len() as u64,

@@ -61,8 +61,10 @@ fn in_memory() -> Ledger {
     open(&StorePath::Memory, at(0))
 }
 
+/// Runs a test's future; one that hangs has failed.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), future).await.expect("done within a minute") })
 }
 
 async fn flushed(ledger: &Ledger) {
@@ -298,4 +300,30 @@ fn forgetting_spares_what_is_open_and_what_would_be_counted_again() {
     assert_eq!(recall.seen, [("live".into(), now)]);
     assert_eq!(recall.would_release, [("live".into(), "ci".into(), Limit::MaxAge)]);
     assert_eq!(count("holds"), 1);
+}
+
+#[test]
+fn a_reader_cannot_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = StorePath::File(folder.path().join("books.db"));
+    let _ledger = open(&path, at(0));
+    let connection = Place::of(&path).connect_for_reading().unwrap();
+    assert!(connection.execute("DELETE FROM releases", []).is_err());
+}
+
+#[test]
+fn resuming_everything_lifts_the_guardrail_of_every_account_that_was_ever_polled() {
+    block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = StorePath::File(folder.path().join("books.db"));
+        let ledger = open(&path, at(0));
+        for name in ["growth", "research"] {
+            ledger.record(Record::Polled { account: name.into(), at: at(0), gap_after: SignedDuration::from_secs(60) });
+        }
+        flushed(&ledger).await;
+        let mut orders = ledger.orders();
+        Operator::open(&path).unwrap().resume(None, at(9)).unwrap();
+        let both = |orders: &Arc<Orders>| orders.resumed_at.values().filter(|resumed| **resumed == at(9)).count() == 2;
+        orders.wait_for(both).await.unwrap();
+    });
 }

@@ -40,7 +40,11 @@ impl Run {
 fn reaper(folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_session-reaper"));
     command.args(args).current_dir(folder).env_clear();
-    command.env("BROWSERBASE_API_KEY", "bb_live_secret0123456789").env("EMPTY_API_KEY", "").env("SPACED_API_KEY", "spaced secret");
+    command
+        .env("BROWSERBASE_API_KEY", "bb_live_secret0123456789")
+        .env("OTHER_API_KEY", "opaque-live-secret")
+        .env("EMPTY_API_KEY", "")
+        .env("SPACED_API_KEY", "spaced secret");
     Run::from(command.envs(env.iter().copied()).output().expect("the program runs"))
 }
 
@@ -142,6 +146,16 @@ fn a_fault_names_line_and_column() {
 }
 
 #[test]
+fn faults_come_in_the_order_of_the_file() {
+    let file = fixtures("bad").join("many_faults.toml");
+    let run = reaper(&fixtures("bad"), &["check", "--config", "many_faults.toml"], &[]);
+    let line = |fault: &str| fault.trim().split(':').nth(1).and_then(|line| line.parse::<usize>().ok());
+    let lines: Vec<usize> = run.stderr.lines().filter(|fault| fault.starts_with("  ")).filter_map(line).collect();
+    assert_eq!(lines.len(), notes(&std::fs::read_to_string(file).expect("a fixture"), "fault").len());
+    assert!(lines.is_sorted(), "{}", run.stderr);
+}
+
+#[test]
 fn later_layers_win_and_every_value_names_its_own() {
     let folder = tempfile::tempdir().expect("a folder");
     written(folder.path(), &format!("poll_interval = \"1m\"\nrequest_timeout = \"5s\"\ndrain_timeout = \"5s\"\n{GOOD}"));
@@ -197,6 +211,18 @@ fn text_from_the_environment_is_never_guessed_to_be_a_number() {
     written(folder.path(), GOOD);
     let run = reaper(folder.path(), &["check", "--config", "reaper.toml", "--format", "json"], &[("SESSION_REAPER__STORE__PATH", "12345")]);
     assert_eq!(run.json()["effective"]["store"]["path"], "12345");
+}
+
+#[test]
+fn a_whole_list_may_come_from_the_environment() {
+    let folder = tempfile::tempdir().expect("a folder");
+    written(folder.path(), GOOD);
+    let accounts = r#"[{ name = "a", provider = "browserbase", api_key_env = "BROWSERBASE_API_KEY" }, { name = "B", api_key = "bb_live_secret1" }]"#;
+    let run = reaper(folder.path(), &["check", "--config", "reaper.toml"], &[("SESSION_REAPER__ACCOUNTS", accounts)]);
+    run.assert_harmless("accounts from the environment");
+    for key in ["accounts[1].name: found \"B\"", "accounts[1].provider: found nothing", "accounts[1].api_key: found a credential"] {
+        assert!(run.stderr.contains(&format!("SESSION_REAPER__ACCOUNTS: {key}")), "{key:?} is not in {}", run.stderr);
+    }
 }
 
 #[test]

@@ -73,8 +73,10 @@ fn operator(path: &Path) -> Operator {
     Operator::open(&StorePath::File(path.to_owned())).unwrap()
 }
 
+/// Runs a test's future; one that hangs has failed.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), future).await.expect("done within a minute") })
 }
 
 /// Every file of a folder with its bytes.
@@ -351,7 +353,7 @@ fn run_and_kill(path: &Path, wanted: usize) -> Vec<String> {
 
 fn intend_until_killed(path: &Path) {
     let ledger = open_for_ever(path).unwrap();
-    block_on(async {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
         for n in 0.. {
             let id = format!("{}-{n}", std::process::id());
             ledger.intend(&release(&id, Outcome::Requested)).await.unwrap();
