@@ -73,7 +73,7 @@ pub async fn run(mut standing: Standing, mut setup: Setup, mut reread: Reread, m
     let mut health = standing.ledger.health();
     loop {
         tokio::select! {
-            Ok(()) = health.changed() => standing.telemetry.books(health.borrow_and_update().as_ref().map(|()| ()).map_err(String::as_str)),
+            Ok(()) = health.changed() => standing.telemetry.books(health.borrow_and_update().as_ref().copied().map_err(String::as_str)),
             wish = wishes.recv() => match wish {
                 None | Some(Signal::Drain) => break,
                 Some(Signal::Reload) => reload(&mut crew, &mut setup, &mut reread, &standing.telemetry, &flags).await,
@@ -98,7 +98,8 @@ pub async fn run(mut standing: Standing, mut setup: Setup, mut reread: Reread, m
 pub async fn run_once(standing: Standing, setup: &Setup, mut wishes: mpsc::Receiver<Signal>) -> Result<Vec<Engine>, String> {
     let mut crew = Crew::new(standing.ground(), Pass::Once);
     crew.follow(setup).await?;
-    let longest = setup.config.accounts.iter().map(|account| account.request_timeout).max().unwrap_or_default() * 4 + setup.config.guardrails.confirm_within;
+    let longest =
+        setup.config.accounts.iter().map(|account| account.request_timeout).max().unwrap_or_default() * 4 + setup.config.guardrails.confirm_within;
     let mut ended = Vec::new();
     let wait = async {
         while let Some(end) = crew.next_end().await {

@@ -44,7 +44,8 @@ impl Executor {
                 Some(Box::pin(async move { Input::Read { id, answer: answer.await } }))
             }
             Command::Release { permit, kind, row } => {
-                let (ledger, telemetry, releaser, account) = (self.ledger.clone(), self.telemetry.clone(), self.releaser.clone(), self.account.clone());
+                let (ledger, telemetry, releaser, account) =
+                    (self.ledger.clone(), self.telemetry.clone(), self.releaser.clone(), self.account.clone());
                 Some(Box::pin(async move {
                     let id = permit.session().clone();
                     let Some(releaser) = releaser else {

@@ -2,10 +2,17 @@
 
 use std::fmt::Write as _;
 
+use futures_util::future::join_all;
+use serde::Serialize;
 use serde_json::json;
 
-use crate::cli::{Failure, Format, Globals, configured};
+use crate::cli::{Failure, Format, Globals, configured, runtime};
+use crate::clock::Clock;
 use crate::config::{self, AccountSettings, Credentials, Faults, Loaded};
+use crate::daemon::crew::Setup;
+use crate::domain::listing::Listing;
+use crate::domain::name::AccountName;
+use crate::provider;
 
 #[derive(Debug, clap::Args)]
 pub struct Flags {
@@ -21,29 +28,48 @@ pub struct Flags {
 
 pub fn run(flags: &Flags, globals: &Globals) -> Result<(), Failure> {
     let credentials = if flags.skip_credentials { Credentials::Skip } else { Credentials::Check };
-    match config::load(&configured::source(globals, credentials)) {
-        Ok(loaded) => {
-            print(&match flags.format {
-                Format::Table => text(&loaded),
-                Format::Json => pretty(&valid(&loaded)),
-            });
-            if flags.online { Err(Failure::work("check --online is not built yet")) } else { Ok(()) }
-        }
-        Err(faults) => Err(refusal(&faults, flags.format)),
-    }
+    let loaded = config::load(&configured::source(globals, credentials)).map_err(|faults| refusal(&faults, flags.format))?;
+    let tried = if flags.online { Some(online(&loaded)?) } else { None };
+    print(&match flags.format {
+        Format::Table => text(&loaded) + &tried.as_deref().map(tried_text).unwrap_or_default(),
+        Format::Json => pretty(&valid(&loaded, tried.as_deref())),
+    });
+    let refused = tried.iter().flatten().any(|account| account.error.is_some());
+    if refused { Err(Failure::Silent) } else { Ok(()) }
+}
+
+fn online(loaded: &Loaded) -> Result<Vec<Tried>, Failure> {
+    let setup = configured::with_keys(loaded.config.clone()).map_err(Failure::usage)?;
+    runtime::block_on(async { Ok(try_credentials(&setup, Clock::start()).await) })
 }
 
 /// What trying one account's credential gave.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tried {
-    pub account: crate::domain::name::AccountName,
-    /// The number of live sessions listed, or why there is no list: a sentence, redacted.
-    pub result: Result<usize, String>,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Tried {
+    account: AccountName,
+    /// The number of live sessions listed.
+    live: Option<usize>,
+    /// Why there is no list, redacted.
+    error: Option<String>,
 }
 
-/// HOOK for `--online`: one listing per account with its credential, side by side, in the order of the accounts.
-pub async fn try_credentials(_accounts: &[AccountSettings]) -> Result<Vec<Tried>, Failure> {
-    Err(Failure::work("check --online is not built yet"))
+/// One listing per account with its credential, side by side, in the order of the accounts.
+async fn try_credentials(setup: &Setup, clock: Clock) -> Vec<Tried> {
+    join_all(setup.config.accounts.iter().map(|account| try_credential(setup, account, clock))).await
+}
+
+async fn try_credential(setup: &Setup, account: &AccountSettings, clock: Clock) -> Tried {
+    let listed = match setup.keys.get(&account.name).map(|key| provider::lister(account, key.clone(), clock)) {
+        Some(Ok(lister)) => lister.list().await.result.map_err(|fault| fault.to_string()),
+        Some(Err(why)) => Err(why),
+        None => Err("no credential was read".to_owned()),
+    };
+    let (live, error) = match listed {
+        Ok(Listing::Complete(complete)) => (Some(complete.rows().sessions.len()), None),
+        Ok(Listing::Partial { rows, why }) => (Some(rows.sessions.len()), Some(why.to_string())),
+        Err(why) => (None, Some(why)),
+    };
+    Tried { account: account.name.clone(), live, error }
 }
 
 fn refusal(faults: &Faults, format: Format) -> Failure {
@@ -57,9 +83,17 @@ fn refusal(faults: &Faults, format: Format) -> Failure {
     }
 }
 
-fn valid(loaded: &Loaded) -> serde_json::Value {
+fn valid(loaded: &Loaded, tried: Option<&[Tried]>) -> serde_json::Value {
     let origins: serde_json::Map<_, _> = loaded.provenance.iter().map(|key| (key.key.clone(), key.from.clone().into())).collect();
-    json!({ "valid": true, "faults": [], "warnings": loaded.warnings, "effective": loaded.effective, "origins": origins })
+    json!({ "valid": true, "faults": [], "warnings": loaded.warnings, "effective": loaded.effective, "origins": origins, "online": tried })
+}
+
+fn tried_text(tried: &[Tried]) -> String {
+    let line = |tried: &Tried| match (&tried.error, tried.live) {
+        (None, live) => format!("account {}: the credential works, {} live sessions\n", tried.account, live.unwrap_or(0)),
+        (Some(error), _) => format!("account {}: {error}\n", tried.account),
+    };
+    tried.iter().map(line).collect()
 }
 
 fn pretty(value: &serde_json::Value) -> String {

@@ -32,12 +32,17 @@ pub fn run(flags: &Flags, globals: &Globals) -> Result<(), Failure> {
     }
     if let Some(release) = from_books(&setup.config.store.path, &id)? {
         return match flags.format {
-            Format::Json => print_json(&serde_json::json!({ "session": null, "policies": [], "limits": [], "evidence": [], "hold": null, "release": release })),
+            Format::Json => {
+                print_json(&serde_json::json!({ "session": null, "policies": [], "limits": [], "evidence": [], "hold": null, "release": release }))
+            }
             Format::Table => print_release(&release),
         };
     }
-    let unlisted: Vec<String> =
-        outlooks.iter().map(|outlook| outlook.account(clock)).filter_map(|account| account.error.map(|error| format!("{}: {error}", account.name))).collect();
+    let unlisted: Vec<String> = outlooks
+        .iter()
+        .map(|outlook| outlook.account(clock))
+        .filter_map(|account| account.error.map(|error| format!("{}: {error}", account.name)))
+        .collect();
     match unlisted.as_slice() {
         [] => Err(Failure::work(format!("session {id} is neither live on any account nor in the books; `plan` lists what is"))),
         faults => Err(Failure::work(format!("session {id} was not found, and not every account could be listed: {}", faults.join("; ")))),

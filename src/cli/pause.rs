@@ -121,9 +121,9 @@ mod tests {
     #[test]
     fn an_account_that_the_configuration_lacks_is_bad_usage() {
         let known = ["growth".into(), "research".into()];
-        assert!(refuse_unknown(Some(&"growth".into()), Some(&known)).is_ok());
-        assert!(refuse_unknown(None, Some(&known)).is_ok());
-        let refusal = refuse_unknown(Some(&"grwoth".into()), Some(&known));
+        assert!(refuse_unknown(Some(&"growth".into()), &known).is_ok());
+        assert!(refuse_unknown(None, &known).is_ok());
+        let refusal = refuse_unknown(Some(&"grwoth".into()), &known);
         assert!(matches!(refusal, Err(Failure::Usage(why)) if why == "there is no account grwoth; the configuration has growth, research"));
     }
 }

@@ -76,6 +76,7 @@ fn row(session: &SessionView) -> [String; 9] {
 
 fn summary(snapshot: &Snapshot) -> String {
     let due = snapshot.sessions.iter().filter(|session| session.verdict.as_str() == "due").count();
-    let now = snapshot.sessions.iter().filter(|session| session.verdict.as_str() == "due" && session.hold.is_none() && session.release.is_none()).count();
+    let now =
+        snapshot.sessions.iter().filter(|session| session.verdict.as_str() == "due" && session.hold.is_none() && session.release.is_none()).count();
     format!("{} sessions, {due} due; `run` would release {now} now (mode = \"{}\")", snapshot.sessions.len(), snapshot.mode)
 }

@@ -81,7 +81,10 @@ fn summarize(reader: &Reader, since: Timestamp, until: Timestamp) -> Result<(), 
     let Ok(report) = reader.report(since, until, &crate::ledger::By::Policy) else { return Ok(()) };
     let total = report.total;
     let saved = human(crate::domain::time::SignedDuration::from_millis((total.saved_runtime_seconds * 1_000.0) as i64));
-    say(format!("{} released, {saved} saved; {} had ended already, {} failed, {} stuck", total.released, total.already_ended, total.failed, total.stuck))
+    say(format!(
+        "{} released, {saved} saved; {} had ended already, {} failed, {} stuck",
+        total.released, total.already_ended, total.failed, total.stuck
+    ))
 }
 
 pub(super) fn telemetry() -> Result<Arc<Telemetry>, Failure> {

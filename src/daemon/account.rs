@@ -26,7 +26,11 @@ const SHORTEST_SLEEP: SignedDuration = SignedDuration::from_millis(1);
 pub enum Control {
     View(oneshot::Sender<View>),
     Explain(SessionId, oneshot::Sender<Option<Explanation>>),
-    Reconfigure { terms: Box<Terms>, executor: Box<Executor>, new_credential: bool },
+    Reconfigure {
+        terms: Box<Terms>,
+        executor: Box<Executor>,
+        new_credential: bool,
+    },
     /// Ask for nothing new, and end once everything is settled.
     Drain,
 }

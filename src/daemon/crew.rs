@@ -127,7 +127,13 @@ impl Crew {
                 (connected.lister, Some(connected.releaser))
             }
         };
-        Ok(Executor { account: settings.name.clone(), lister, releaser, ledger: self.ground.ledger.clone(), telemetry: self.ground.telemetry.clone() })
+        Ok(Executor {
+            account: settings.name.clone(),
+            lister,
+            releaser,
+            ledger: self.ground.ledger.clone(),
+            telemetry: self.ground.telemetry.clone(),
+        })
     }
 
     /// Asks every loop to settle what it began and end.

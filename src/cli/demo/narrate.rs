@@ -40,7 +40,8 @@ fn line(releases: &[&Release], news: usize, now: Timestamp) -> String {
     let mut by_policy: BTreeMap<&str, usize> = BTreeMap::new();
     releases.iter().take(news).for_each(|release| *by_policy.entry(release.policy.as_str()).or_default() += 1);
     let policies: Vec<String> = by_policy.into_iter().map(|(policy, count)| format!("{count} by {policy}")).collect();
-    let saved: SignedDuration = releases.iter().filter_map(|release| release.saved_runtime).fold(SignedDuration::ZERO, |sum, saved| sum.saturating_add(saved));
+    let saved: SignedDuration =
+        releases.iter().filter_map(|release| release.saved_runtime).fold(SignedDuration::ZERO, |sum, saved| sum.saturating_add(saved));
     let cost: f64 = releases.iter().filter_map(|release| release.saved_cost).sum();
     let worst = releases.iter().take(news).map(|release| release.overrun).max().unwrap_or_default();
     let currency = releases.first().map_or("", |release| release.currency.as_str());
