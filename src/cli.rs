@@ -2,20 +2,27 @@
 
 pub mod check;
 pub mod completions;
+pub mod configured;
 pub mod demo;
 pub mod explain;
 pub mod hold;
 pub mod man;
+mod outlook;
 pub mod pause;
 pub mod plan;
 pub mod report;
 pub mod run;
+mod runtime;
 pub mod schema;
 pub mod simulate;
+pub mod store;
+pub mod table;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::telemetry::log;
 
 /// Releases cloud-browser sessions that have outlived their use, proves that they ended, and keeps true books.
 #[derive(Debug, Parser)]
@@ -38,9 +45,9 @@ pub struct Globals {
     pub set: Vec<String>,
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
-    /// error, warn, info, debug, trace, or a filter such as session_reaper=debug
-    #[arg(long, global = true, value_name = "LEVEL", default_value = "info")]
-    pub log_level: String,
+    /// error, warn, info, debug, trace, off, or a filter such as session_reaper=debug [default: info for run, warn for all else]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub log_level: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -109,8 +116,27 @@ impl Failure {
 
 /// Runs one command and turns its end into an exit status.
 pub fn main(cli: Cli) -> std::process::ExitCode {
+    let done = start_log(&cli).and_then(|()| dispatch(&cli));
+    match done {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(Failure::Silent) => 1.into(),
+        Err(Failure::Work(why)) => say(&why, 1),
+        Err(Failure::Usage(why)) => say(&why, 2),
+    }
+}
+
+fn start_log(cli: &Cli) -> Result<(), Failure> {
+    let usual = if matches!(cli.command, Command::Run(_)) { "info" } else { "warn" };
+    let shape = match cli.globals.log_format {
+        LogFormat::Text => log::Shape::Text,
+        LogFormat::Json => log::Shape::Json,
+    };
+    log::init(shape, cli.globals.log_level.as_deref().unwrap_or(usual)).map_err(Failure::usage)
+}
+
+fn dispatch(cli: &Cli) -> Result<(), Failure> {
     let globals = &cli.globals;
-    let done = match &cli.command {
+    match &cli.command {
         Command::Run(flags) => run::run(flags, globals),
         Command::Plan(flags) => plan::run(flags, globals),
         Command::Explain(flags) => explain::run(flags, globals),
@@ -124,12 +150,6 @@ pub fn main(cli: Cli) -> std::process::ExitCode {
         Command::Schema(flags) => schema::run(flags, globals),
         Command::Completions(flags) => completions::run(flags, globals),
         Command::Man(flags) => man::run(flags, globals),
-    };
-    match done {
-        Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(Failure::Silent) => 1.into(),
-        Err(Failure::Work(why)) => say(&why, 1),
-        Err(Failure::Usage(why)) => say(&why, 2),
     }
 }
 

@@ -253,6 +253,16 @@ impl Engine {
         self.polling.introduced
     }
 
+    /// When the next listing is due, by our clock; nothing while one is under way, or once a single pass has made its last.
+    pub fn listing_due_at(&self) -> Option<Timestamp> {
+        self.polling.due_at()
+    }
+
+    /// Releases that have not come to their end.
+    pub fn unfinished(&self) -> impl Iterator<Item = &Release> {
+        self.flights.values().map(|flight| &flight.row)
+    }
+
     pub fn terms(&self) -> &Terms {
         &self.terms
     }

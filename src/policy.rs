@@ -6,6 +6,7 @@
 
 pub mod max_age;
 pub mod selector;
+pub mod subsume;
 
 use crate::domain::name::{AccountName, PolicyName, Provider};
 use crate::domain::session::{Phase, Session};

@@ -1,10 +1,18 @@
 //! The seam between the house and a provider. Reading and releasing are two traits, so that observe mode holds nothing that could release.
 
-use std::pin::Pin;
+mod browserbase;
+mod http;
 
+use std::pin::Pin;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use crate::clock::Clock;
+use crate::config::AccountSettings;
 pub use crate::domain::exchange::{Exchange, RequestTrace};
 use crate::domain::listing::Listing;
-use crate::domain::name::{Kind, SessionId};
+use crate::domain::name::{Kind, Provider, SessionId};
 use crate::domain::session::Session;
 
 /// A future that a provider returns: boxed, so that providers are values.
@@ -23,4 +31,33 @@ pub trait Lister: Send + Sync {
 pub trait Releaser: Send + Sync {
     /// Asks the provider to end a session; gives the session as the provider answered, where it did.
     fn release(&self, id: &SessionId, kind: Kind) -> Answer<Option<Session>>;
+}
+
+/// Both faces of one account, over one pool of connections: a release finds the one open that the last listing used.
+pub struct Connected {
+    pub lister: Arc<dyn Lister>,
+    pub releaser: Arc<dyn Releaser>,
+}
+
+/// What an account needs where sessions are released. Fails with a sentence for whoever wrote the configuration.
+pub fn connect(settings: &AccountSettings, key: SecretString, clock: Clock) -> Result<Connected, String> {
+    let account = account(settings, key, clock)?;
+    Ok(Connected { lister: Arc::new(account.lister()), releaser: Arc::new(account.releaser()) })
+}
+
+/// What reads an account: all that observe mode holds.
+pub fn lister(settings: &AccountSettings, key: SecretString, clock: Clock) -> Result<Arc<dyn Lister>, String> {
+    Ok(Arc::new(account(settings, key, clock)?.lister()))
+}
+
+/// What releases an account's sessions, over connections of its own.
+pub fn releaser(settings: &AccountSettings, key: SecretString, clock: Clock) -> Result<Arc<dyn Releaser>, String> {
+    Ok(Arc::new(account(settings, key, clock)?.releaser()))
+}
+
+fn account(settings: &AccountSettings, key: SecretString, clock: Clock) -> Result<browserbase::Browserbase, String> {
+    match settings.provider {
+        Provider::Browserbase => browserbase::Browserbase::new(settings, key, clock),
+        other => Err(format!("provider `{other}` is not built into this version; use `browserbase`")),
+    }
 }

@@ -1,10 +1,113 @@
-//! `session-reaper run`.
+//! `session-reaper run`: the daemon, or one pass of it.
 
-use crate::cli::{Failure, Globals};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::cli::table::say;
+use crate::cli::{Failure, Globals, configured, runtime};
+use crate::clock::Clock;
+use crate::daemon::crew::Setup;
+use crate::daemon::{self, Standing};
+use crate::domain::event::PollOutcome;
+use crate::domain::time::{Timestamp, human};
+use crate::domain::view::Mode;
+use crate::engine::Engine;
+use crate::ledger::Reader;
+use crate::metrics::Metrics;
+use crate::signals::{Signal, Signals};
+use crate::telemetry::Telemetry;
 
 #[derive(Debug, clap::Args)]
-pub struct Flags {}
+pub struct Flags {
+    /// Make one pass over all accounts, release what is due, confirm, and exit
+    #[arg(long)]
+    once: bool,
+}
 
-pub fn run(_flags: &Flags, _globals: &Globals) -> Result<(), Failure> {
-    Err(Failure::work("not built yet"))
+pub fn run(flags: &Flags, globals: &Globals) -> Result<(), Failure> {
+    let setup = configured::setup(globals)?;
+    if flags.once { runtime::block_on(once(setup)) } else { runtime::block_on(for_ever(setup, globals.clone())) }
+}
+
+async fn for_ever(setup: Setup, globals: Globals) -> Result<(), Failure> {
+    let wishes = wishes(None)?;
+    let token = configured::token(&setup.config)?;
+    let standing = Standing::open(&setup, telemetry()?, token).await.map_err(Failure::work)?;
+    announce(&setup, &standing);
+    let reread = Box::new(move || match configured::setup(&globals) {
+        Ok(setup) => Ok(setup),
+        Err(Failure::Usage(why) | Failure::Work(why)) => Err(why),
+        Err(Failure::Silent) => Err("it could not be read".to_owned()),
+    });
+    daemon::run(standing, setup, reread, wishes).await.map_err(Failure::work)
+}
+
+fn announce(setup: &Setup, standing: &Standing) {
+    let listen = standing.bound.as_ref().map(|bound| bound.addr().to_string()).unwrap_or_default();
+    let config = &setup.config;
+    let (accounts, policies) = (config.accounts.len(), config.policies.len());
+    match config.mode {
+        Mode::Observe => tracing::info!(%listen, accounts, policies, "watching in observe mode: nothing will be released"),
+        Mode::Enforce => tracing::info!(%listen, accounts, policies, "watching in enforce mode"),
+    }
+}
+
+async fn once(setup: Setup) -> Result<(), Failure> {
+    let wishes = wishes(None)?;
+    let since = Clock::start().now();
+    let standing = Standing::open_books(&setup, telemetry()?).map_err(Failure::work)?;
+    let reader = standing.ledger.reader();
+    let clock = standing.clock;
+    let engines = daemon::run_once(standing, &setup, wishes).await.map_err(Failure::work)?;
+    let troubles: Vec<String> = engines.iter().flat_map(|engine| troubles(engine, clock.now())).collect();
+    summarize(&reader, since, clock.now())?;
+    if troubles.is_empty() { Ok(()) } else { Err(Failure::work(troubles.join("; "))) }
+}
+
+/// What did not work in one account's pass.
+fn troubles(engine: &Engine, now: Timestamp) -> Vec<String> {
+    let view = engine.account_view(now);
+    let unlisted = (view.listing != Some(PollOutcome::Complete)).then(|| {
+        let why = view.error.unwrap_or_else(|| "no listing was made".to_owned());
+        format!("account {} could not be listed: {why}", view.name)
+    });
+    unlisted.into_iter().chain(engine.unfinished().map(|row| format!("session {} on {}: {}", row.id, row.account, row.outcome))).collect()
+}
+
+/// What the books say that this pass did. A store in memory has no reader beside it, and nobody will ask it later.
+fn summarize(reader: &Reader, since: Timestamp, until: Timestamp) -> Result<(), Failure> {
+    let Ok(report) = reader.report(since, until, &crate::ledger::By::Policy) else { return Ok(()) };
+    let total = report.total;
+    let saved = human(crate::domain::time::SignedDuration::from_millis((total.saved_runtime_seconds * 1_000.0) as i64));
+    say(format!(
+        "{} released, {saved} saved; {} had ended already, {} failed, {} stuck",
+        total.released, total.already_ended, total.failed, total.stuck
+    ))
+}
+
+pub(super) fn telemetry() -> Result<Arc<Telemetry>, Failure> {
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), option_env!("SESSION_REAPER_COMMIT").unwrap_or("unknown"));
+    Ok(Arc::new(Telemetry::new(metrics.map_err(|why| Failure::work(format!("metrics could not be set up: {why}")))?)))
+}
+
+/// What the operating system asks of us, and a wish to end after a while where one is given.
+pub(super) fn wishes(stop_after: Option<Duration>) -> Result<mpsc::Receiver<Signal>, Failure> {
+    let mut signals = Signals::install().map_err(|why| Failure::work(format!("signals cannot be received: {why}")))?;
+    let (wish, wishes) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let mut over = Box::pin(tokio::time::sleep(stop_after.unwrap_or(Duration::MAX)));
+        loop {
+            let next = tokio::select! {
+                signal = signals.next() => signal,
+                () = over.as_mut() => Signal::Drain,
+            };
+            // Nobody listens any more once the daemon drains; a second signal exits by itself.
+            if wish.send(next).await.is_err() || next == Signal::Drain {
+                break std::future::pending::<()>().await;
+            }
+        }
+    });
+    Ok(wishes)
 }

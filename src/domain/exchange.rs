@@ -17,6 +17,13 @@ pub struct Exchange<T> {
     pub requests: Vec<RequestTrace>,
 }
 
+impl<T> Exchange<T> {
+    /// The same exchange with its result read further.
+    pub fn then<U>(self, read: impl FnOnce(Result<T, Fault>) -> Result<U, Fault>) -> Exchange<U> {
+        Exchange { result: read(self.result), sent_at: self.sent_at, clock: self.clock, requests: self.requests }
+    }
+}
+
 /// One HTTP request, for the metrics and for the pace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestTrace {

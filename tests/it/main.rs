@@ -1,8 +1,13 @@
-//! The program from outside, in one binary: each module is about one thing that it promises.
+//! The program from outside, in one binary.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
 
 mod browserbase_client;
+mod commands;
+mod config;
+mod house;
+mod ledger;
+mod server;
 mod simulator;
+mod support;
+mod wire;

@@ -1,0 +1,91 @@
+//! One listing of every account, judged by the engine that the daemon runs, and nothing carried out: what `plan` and `explain` show.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures_util::future::try_join_all;
+
+use crate::cli::{Failure, store};
+use crate::clock::Clock;
+use crate::config::{AccountSettings, StorePath};
+use crate::daemon::account::in_our_time;
+use crate::daemon::crew::{Setup, terms};
+use crate::domain::hold::Orders;
+use crate::domain::name::SessionId;
+use crate::domain::view::{AccountView, Explanation, SessionView};
+use crate::engine::{Command, Engine, Input, Pass};
+use crate::ledger::Reader;
+use crate::provider::{self, Lister};
+
+/// One account after one listing.
+pub struct Outlook {
+    engine: Engine,
+    /// What `run` would ask for now; not asked for.
+    planned: BTreeSet<SessionId>,
+}
+
+/// Lists every account, side by side. An account that cannot be listed is shown with its error.
+pub async fn outlooks(setup: &Setup, clock: Clock) -> Result<Vec<Outlook>, Failure> {
+    let reader = match &setup.config.store.path {
+        StorePath::Memory => None,
+        path => Reader::open(path).map_err(store::failure)?,
+    };
+    let orders = reader.as_ref().map(Reader::orders).transpose().map_err(store::failure)?.unwrap_or_default();
+    let orders = Arc::new(in_our_time(&orders, &clock));
+    try_join_all(setup.config.accounts.iter().map(|account| outlook(setup, account, reader.as_ref(), orders.clone(), clock))).await
+}
+
+async fn outlook(setup: &Setup, account: &AccountSettings, reader: Option<&Reader>, orders: Arc<Orders>, clock: Clock) -> Result<Outlook, Failure> {
+    let key = setup.keys.get(&account.name).ok_or_else(|| Failure::usage(format!("account {}: no credential was read", account.name)))?;
+    let lister = provider::lister(account, key.clone(), clock).map_err(Failure::usage)?;
+    let recall = reader.map(|reader| reader.recall(&account.name, clock.now())).transpose().map_err(store::failure)?.unwrap_or_default();
+    let mut engine = Engine::new(terms(&setup.config, account, Pass::Plan), recall, orders, clock.now());
+    let mut planned = BTreeSet::new();
+    while let Some(listing) = next_listing(&mut engine, lister.as_ref(), &mut planned, clock).await {
+        engine.handle(listing, clock.now());
+    }
+    Ok(Outlook { engine, planned })
+}
+
+/// Carries out the listings that the engine asks for, and notes the releases instead. Nothing once it asks for no more listings.
+async fn next_listing(engine: &mut Engine, lister: &dyn Lister, planned: &mut BTreeSet<SessionId>, clock: Clock) -> Option<Input> {
+    loop {
+        match engine.next_command() {
+            Some(Command::List) => return Some(Input::Listed(lister.list().await)),
+            Some(Command::Release { permit, .. }) => {
+                planned.insert(permit.session().clone());
+            }
+            Some(Command::Read { .. } | Command::Write(_) | Command::Tell(_)) => {}
+            None => {
+                let retry = engine.listing_due_at()?;
+                tokio::time::sleep_until(clock.instant(retry).into()).await;
+                engine.handle(Input::Tick, clock.now());
+            }
+        }
+    }
+}
+
+impl Outlook {
+    pub fn account(&self, clock: Clock) -> AccountView {
+        self.engine.account_view(clock.now())
+    }
+
+    pub fn sessions(&self, clock: Clock) -> Vec<SessionView> {
+        self.engine.session_views(clock.now()).into_iter().map(|view| self.as_planned(view)).collect()
+    }
+
+    pub fn explain(&self, id: &SessionId, clock: Clock) -> Option<Explanation> {
+        let mut explanation = self.engine.explain(id, clock.now())?;
+        explanation.session = self.as_planned(explanation.session);
+        if self.planned.contains(id) {
+            explanation.release = None;
+        }
+        Some(explanation)
+    }
+
+    /// What was only planned was not requested.
+    fn as_planned(&self, view: SessionView) -> SessionView {
+        let release = view.release.filter(|_| !self.planned.contains(&view.id));
+        SessionView { release, ..view }
+    }
+}

@@ -1,0 +1,107 @@
+//! The configuration in force, each key with where its value came from, without secrets.
+
+use figment::value::{Dict, Num, Tag, Value};
+use serde_json::{Map, json};
+
+use super::accounts::{CURRENCY, provider_defaults};
+use super::fault::{HIDDEN, KeyPath, looks_secret, shown};
+use super::layers::{DATETIME, Merged, Origins};
+use super::{AccountSettings, Config};
+
+/// One key in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provenance {
+    /// `accounts[0].poll_interval`.
+    pub key: String,
+    /// As TOML would have it; redacted where it may be a secret.
+    pub value: String,
+    /// `default`, `file:line:column`, an environment variable, a flag, or what it was inherited from.
+    pub from: String,
+}
+
+/// The effective configuration as one tree, and as a list of keys.
+pub(super) fn show(merged: &Merged, config: &Config) -> (serde_json::Value, Vec<Provenance>) {
+    let mut keys = Vec::new();
+    let mut tree = Shower { origins: &merged.origins, keys: &mut keys }.tree(&KeyPath::default(), &merged.tree);
+    for (at, account) in config.accounts.iter().enumerate() {
+        let path = KeyPath::default().key("accounts").index(at);
+        if let Some(table) = tree.pointer_mut(&format!("/accounts/{at}")).and_then(serde_json::Value::as_object_mut) {
+            inherit(account, table, &path, &mut keys);
+        }
+    }
+    keys.sort_by(|(a, _), (b, _)| a.cmp(b));
+    (tree, keys.into_iter().map(|(_, key)| key).collect())
+}
+
+/// Adds what an account has without saying so.
+fn inherit(account: &AccountSettings, table: &mut Map<String, serde_json::Value>, path: &KeyPath, keys: &mut Vec<(KeyPath, Provenance)>) {
+    use crate::domain::time::human;
+    let of_provider = format!("default of {}", account.provider);
+    let defaults = provider_defaults(account.provider);
+    let all = [
+        ("base_url", defaults.as_ref().map(|defaults| json!(defaults.base_url)), of_provider.as_str()),
+        ("price_per_hour", defaults.as_ref().map(|defaults| json!(defaults.price_per_hour)), of_provider.as_str()),
+        ("currency", Some(json!(CURRENCY)), "default"),
+        ("poll_interval", Some(json!(human(account.poll_interval))), "poll_interval"),
+        ("requests_per_second", Some(plain(account.requests_per_second)), "requests_per_second"),
+        ("request_timeout", Some(json!(human(account.request_timeout))), "request_timeout"),
+    ];
+    for (key, value, from) in all {
+        if let (false, Some(value)) = (table.contains_key(key), value) {
+            let path = path.key(key);
+            keys.push((path.clone(), Provenance { key: path.to_string(), value: value.to_string(), from: from.to_owned() }));
+            table.insert(key.to_owned(), value);
+        }
+    }
+}
+
+/// A whole number without the `.0` that nobody wrote.
+fn plain(number: f64) -> serde_json::Value {
+    if number.fract() == 0.0 { json!(number as i64) } else { json!(number) }
+}
+
+struct Shower<'a> {
+    origins: &'a Origins,
+    keys: &'a mut Vec<(KeyPath, Provenance)>,
+}
+
+impl Shower<'_> {
+    fn tree(&mut self, path: &KeyPath, value: &Value) -> serde_json::Value {
+        match value {
+            Value::Dict(_, dict) if !dict.contains_key(DATETIME) => self.dict(path, dict),
+            Value::Array(_, items) if items.iter().any(|item| matches!(item, Value::Dict(..) | Value::Array(..))) => {
+                items.iter().enumerate().map(|(at, item)| self.tree(&path.index(at), item)).collect()
+            }
+            Value::Array(tag, items) => {
+                let list: Vec<serde_json::Value> = items.iter().map(|item| scalar(path, item)).collect();
+                self.leaf(path, *tag, list.into())
+            }
+            leaf => self.leaf(path, leaf.tag(), scalar(path, leaf)),
+        }
+    }
+
+    fn dict(&mut self, path: &KeyPath, dict: &Dict) -> serde_json::Value {
+        dict.iter().map(|(key, inner)| (key_shown(key), self.tree(&path.key(key), inner))).collect::<Map<_, _>>().into()
+    }
+
+    fn leaf(&mut self, path: &KeyPath, tag: Tag, value: serde_json::Value) -> serde_json::Value {
+        let from = self.origins.place(path, tag);
+        self.keys.push((path.clone(), Provenance { key: path.to_string(), value: value.to_string(), from }));
+        value
+    }
+}
+
+fn key_shown(key: &str) -> String {
+    if looks_secret(key) { HIDDEN.to_owned() } else { key.to_owned() }
+}
+
+fn scalar(path: &KeyPath, value: &Value) -> serde_json::Value {
+    match value {
+        hidden if shown(path, hidden) == HIDDEN => HIDDEN.into(),
+        Value::String(_, text) => text.as_str().into(),
+        Value::Bool(_, flag) => (*flag).into(),
+        Value::Num(_, Num::F64(number)) => (*number).into(),
+        Value::Num(_, number) => number.to_i128().and_then(|number| i64::try_from(number).ok()).into(),
+        _ => serde_json::Value::Null,
+    }
+}

@@ -1,0 +1,150 @@
+//! The loop of one account: engine and executor, side by side with every other account's and touched by none of them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+
+use crate::clock::Clock;
+use crate::domain::hold::{OperatorHold, Orders};
+use crate::domain::name::SessionId;
+use crate::domain::time::{SignedDuration, Timestamp, later};
+use crate::domain::view::{AccountView, Explanation, SessionView};
+use crate::engine::{Engine, Input, Terms};
+use crate::executor::{Call, Executor};
+
+/// A loop wakes at least this often, so that its pulse shows that it lives.
+const LONGEST_SLEEP: SignedDuration = SignedDuration::from_secs(5);
+
+/// And sleeps at least this long, whatever it is told: a mistake in an alarm costs a millisecond, not a core.
+const SHORTEST_SLEEP: SignedDuration = SignedDuration::from_millis(1);
+
+/// What the rest of the daemon may ask of an account's loop.
+pub enum Control {
+    View(oneshot::Sender<View>),
+    Explain(SessionId, oneshot::Sender<Option<Explanation>>),
+    Reconfigure {
+        terms: Box<Terms>,
+        executor: Box<Executor>,
+        new_credential: bool,
+    },
+    /// Ask for nothing new, and end once everything is settled.
+    Drain,
+}
+
+/// One account at one moment.
+pub struct View {
+    pub account: AccountView,
+    pub sessions: Vec<SessionView>,
+}
+
+/// When a loop last turned, and whether its account has been introduced; read by the health endpoints.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    beat_millis: AtomicI64,
+    introduced: std::sync::atomic::AtomicBool,
+}
+
+impl Pulse {
+    /// A loop that is about to start counts as alive.
+    pub fn new(clock: &Clock) -> Self {
+        let pulse = Self::default();
+        pulse.beat(clock, false);
+        pulse
+    }
+
+    fn beat(&self, clock: &Clock, introduced: bool) {
+        self.beat_millis.store(clock.since_start().as_millis() as i64, Ordering::Relaxed);
+        self.introduced.store(introduced, Ordering::Relaxed);
+    }
+
+    /// Time since the last turn of the loop.
+    pub fn age(&self, clock: &Clock) -> SignedDuration {
+        clock.since_start() - SignedDuration::from_millis(self.beat_millis.load(Ordering::Relaxed))
+    }
+
+    pub fn introduced(&self) -> bool {
+        self.introduced.load(Ordering::Relaxed)
+    }
+}
+
+/// Everything one loop needs.
+pub struct AccountLoop {
+    pub engine: Engine,
+    pub executor: Executor,
+    pub clock: Clock,
+    pub orders: watch::Receiver<Arc<Orders>>,
+    pub control: mpsc::Receiver<Control>,
+    pub pulse: Arc<Pulse>,
+}
+
+impl AccountLoop {
+    /// Runs until drained, or, with an engine that makes one pass, until that is over. Gives the engine back, for its last word.
+    pub async fn run(mut self) -> Engine {
+        let mut calls: FuturesUnordered<Call> = FuturesUnordered::new();
+        let mut draining = false;
+        loop {
+            self.pulse.beat(&self.clock, self.engine.is_introduced());
+            while let Some(command) = self.engine.next_command() {
+                calls.extend(self.executor.carry_out(command));
+            }
+            if (draining && self.engine.is_settled()) || self.engine.is_over() {
+                return self.engine;
+            }
+            let now = self.clock.now();
+            let alarm = self.engine.poll_timeout(now).unwrap_or(Timestamp::MAX);
+            let wake = alarm.clamp(later(now, SHORTEST_SLEEP), later(now, LONGEST_SLEEP));
+            let input = tokio::select! {
+                Some(input) = calls.next() => input,
+                Ok(()) = self.orders.changed() => self.hear_orders(),
+                Some(control) = self.control.recv() => match control {
+                    Control::Drain => {
+                        draining = true;
+                        Input::Drain
+                    }
+                    other => self.obey(other),
+                },
+                () = sleep_until(Instant::from_std(self.clock.instant(wake))) => Input::Tick,
+            };
+            self.engine.handle(input, self.clock.now());
+        }
+    }
+
+    fn hear_orders(&mut self) -> Input {
+        let orders = self.orders.borrow_and_update().clone();
+        Input::Orders(Arc::new(in_our_time(&orders, &self.clock)))
+    }
+
+    /// Whoever asked may have gone away meanwhile; that is their affair.
+    fn obey(&mut self, control: Control) -> Input {
+        let now = self.clock.now();
+        match control {
+            Control::View(reply) => {
+                drop(reply.send(View { account: self.engine.account_view(now), sessions: self.engine.session_views(now) }));
+                Input::Tick
+            }
+            Control::Explain(id, reply) => {
+                drop(reply.send(self.engine.explain(&id, now)));
+                Input::Tick
+            }
+            Control::Reconfigure { terms, executor, new_credential } => {
+                self.executor = *executor;
+                Input::Reconfigured { terms, new_credential }
+            }
+            Control::Drain => Input::Drain,
+        }
+    }
+}
+
+/// Operators write by the wall clock; an engine runs on ours.
+pub fn in_our_time(orders: &Orders, clock: &Clock) -> Orders {
+    let hold = |hold: &OperatorHold| OperatorHold { placed_at: clock.from_wall(hold.placed_at), until: clock.from_wall(hold.until), ..hold.clone() };
+    Orders {
+        holds: orders.holds.iter().map(|(id, placed)| (id.clone(), hold(placed))).collect(),
+        pauses: orders.pauses.clone(),
+        resumed_at: orders.resumed_at.iter().map(|(account, at)| (account.clone(), clock.from_wall(*at))).collect(),
+    }
+}

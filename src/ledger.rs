@@ -1,0 +1,142 @@
+//! The books, in SQLite: every release with its policy, limit, deadline, overrun and outcome; what was seen; and what operators said.
+//!
+//! One thread writes, in order and in groups, and a write is on the disk before anybody is told so. Reading needs no writer. The daemon
+//! holds a lock on its store; operators' commands write beside it, and it sees what they wrote within a quarter of a second.
+
+mod apply;
+mod fault;
+mod file;
+mod operator;
+mod queries;
+mod report;
+mod retention;
+mod rows;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{oneshot, watch};
+
+use crate::config::StorePath;
+use crate::domain::hold::Orders;
+use crate::domain::name::AccountName;
+use crate::domain::record::{Recall, Record};
+use crate::domain::release::Release;
+use crate::domain::time::{SignedDuration, Timestamp};
+
+pub use fault::{LedgerFault, Place};
+pub use operator::{Operator, Resumed};
+pub use queries::Reader;
+pub use report::By;
+use writer::{Desk, Job, Writer};
+
+/// How the daemon opens its books.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenOptions {
+    /// What is older is forgotten, at the start and every hour; zero keeps it for ever.
+    pub retention: SignedDuration,
+    pub now: Timestamp,
+}
+
+/// The daemon's handle on its books; cheap to clone. The last one that goes away closes them.
+#[derive(Clone)]
+pub struct Ledger {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    desk: Arc<Desk>,
+    reader: Reader,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Ledger {
+    /// Opens the books for writing: creates or migrates them, and takes the store's lock. A file that is foreign, newer or damaged is refused untouched.
+    pub fn open(path: &StorePath, options: OpenOptions) -> Result<Self, LedgerFault> {
+        let place = Place::of(path);
+        let (connection, lock) = place.open_for_daemon()?;
+        let orders = queries::orders(&connection).map_err(|error| place.fault(error))?;
+        let reader = Reader::over(place.clone(), place.connect_for_reading()?);
+        let desk = Arc::new(Desk::new(place.clone(), orders));
+        let OpenOptions { retention, now } = options;
+        let writer = Writer { desk: desk.clone(), connection, retention, opened_at: now, opened: Instant::now(), lock };
+        let thread = std::thread::Builder::new().name("ledger".to_owned()).spawn(move || writer.run()).map_err(|error| place.io_fault(&error))?;
+        Ok(Self { inner: Arc::new(Inner { desk, reader, thread: Mutex::new(Some(thread)) }) })
+    }
+
+    /// Writes a release before it is requested. It is on the disk when this returns `Ok`; on an error it is not kept, and the request must not be sent.
+    pub async fn intend(&self, release: &Release) -> Result<(), LedgerFault> {
+        let (reply, answer) = oneshot::channel();
+        self.inner.desk.put(Job::Intend(Box::new(release.clone()), reply));
+        answer.await.unwrap_or_else(|_| Err(self.closed()))
+    }
+
+    /// Queues a fact, in order; it is kept and tried again for as long as it cannot be written.
+    pub fn record(&self, record: Record) {
+        self.inner.desk.put(Job::Record(record));
+    }
+
+    /// Waits until everything queued so far is on the disk; false where it was not within that time.
+    pub async fn flush(&self, within: Duration) -> bool {
+        let (done, answer) = oneshot::channel();
+        self.inner.desk.put(Job::Flush(done));
+        matches!(tokio::time::timeout(within, answer).await, Ok(Ok(())))
+    }
+
+    /// Whether the books can be written; else why not.
+    pub fn health(&self) -> watch::Receiver<Result<(), String>> {
+        self.inner.desk.health.subscribe()
+    }
+
+    /// What operators have said, as they say it. Instants are the wall clock of the process that wrote them.
+    pub fn orders(&self) -> watch::Receiver<Arc<Orders>> {
+        self.inner.desk.orders.subscribe()
+    }
+
+    /// What an engine has to know of its account when it starts; sees everything that was recorded before.
+    pub async fn recall(&self, account: &AccountName, now: Timestamp) -> Result<Recall, LedgerFault> {
+        let (reply, answer) = oneshot::channel();
+        self.inner.desk.put(Job::Recall(account.clone(), now, reply));
+        answer.await.unwrap_or_else(|_| Err(self.closed()))
+    }
+
+    pub fn reader(&self) -> Reader {
+        self.inner.reader.clone()
+    }
+
+    /// Writes what is queued, if it can be written, and gives the store back. Blocks while it does; other handles find the books closed.
+    pub fn close(self) {
+        self.inner.close();
+    }
+
+    fn closed(&self) -> LedgerFault {
+        LedgerFault::Closed { place: self.inner.desk.place.clone() }
+    }
+
+    #[cfg(test)]
+    fn meddle(&self, meddle: impl FnOnce(&rusqlite::Connection) + Send + 'static) {
+        self.inner.desk.put(Job::Meddle(Box::new(meddle)));
+    }
+}
+
+impl Inner {
+    fn close(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            self.desk.start_closing();
+            // The thread ends by itself; a panic in it has been said by the panic hook already.
+            drop(thread.join());
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,146 @@
+//! What the books are asked.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+
+use super::fault::{LedgerFault, Place};
+use super::report::{self, By};
+use super::rows::{self, account, instant, maybe_instant, millis, session, word};
+use crate::config::StorePath;
+use crate::domain::hold::{OperatorHold, Orders, Pause};
+use crate::domain::name::{AccountName, PolicyName, SessionId};
+use crate::domain::record::Recall;
+use crate::domain::release::Release;
+use crate::domain::time::{SignedDuration, Timestamp, later};
+use crate::domain::verdict::Limit;
+use crate::domain::view::Report;
+
+/// How long ago a final release may have been requested, for an engine that starts to know of it.
+const RECALLED_RELEASES: SignedDuration = SignedDuration::from_hours(24);
+/// How long ago a session may have been seen, for an engine that starts to count it as live in the rolling hour.
+const RECALLED_SESSIONS: SignedDuration = SignedDuration::from_hours(1);
+
+/// Asks the books and cannot write. Its calls block for as long as a query takes.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    place: Place,
+    connection: Arc<Mutex<Connection>>,
+}
+
+impl Reader {
+    /// Opens the store for reading, beside a daemon or without one; `None` where there is none yet, and none is made.
+    pub fn open(path: &StorePath) -> Result<Option<Self>, LedgerFault> {
+        if *path == StorePath::Memory {
+            return Err(LedgerFault::InMemory);
+        }
+        let place = Place::of(path);
+        let connection = place.open_for_reader()?;
+        Ok(connection.map(|connection| Self::over(place, connection)))
+    }
+
+    pub(super) fn over(place: Place, connection: Connection) -> Self {
+        Self { place, connection: Arc::new(Mutex::new(connection)) }
+    }
+
+    /// Everything that operators have said and not yet taken back.
+    pub fn orders(&self) -> Result<Orders, LedgerFault> {
+        self.ask(orders)
+    }
+
+    /// What an engine has to know of its account when it starts.
+    pub fn recall(&self, account: &AccountName, now: Timestamp) -> Result<Recall, LedgerFault> {
+        self.ask(|books| recall(books, account, now))
+    }
+
+    /// Releases confirmed (else requested) since then, newest first.
+    pub fn releases(&self, since: Option<Timestamp>, limit: usize) -> Result<Vec<Release>, LedgerFault> {
+        let sql = "SELECT * FROM releases WHERE coalesce(confirmed_at, requested_at) >= ?1
+             ORDER BY coalesce(confirmed_at, requested_at) DESC, account, id LIMIT ?2";
+        let since = since.map_or(i64::MIN, millis);
+        self.ask(|books| all(books, sql, params![since, i64::try_from(limit).unwrap_or(i64::MAX)], rows::release))
+    }
+
+    /// The releases of the session with this id: one at most for each account.
+    pub fn release(&self, id: &SessionId) -> Result<Vec<Release>, LedgerFault> {
+        self.ask(|books| all(books, "SELECT * FROM releases WHERE id = ?1 ORDER BY account", [id.as_str()], rows::release))
+    }
+
+    /// What was released and saved within `[since, until)`.
+    pub fn report(&self, since: Timestamp, until: Timestamp, by: &By) -> Result<Report, LedgerFault> {
+        self.ask(|books| report::report(books, since, until, by))
+    }
+
+    fn ask<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, LedgerFault> {
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        // One transaction, so that several statements see one state of the books.
+        let asked = connection.transaction().and_then(|books| query(&books));
+        asked.map_err(|error| self.place.fault(error))
+    }
+}
+
+pub(super) fn orders(books: &Connection) -> rusqlite::Result<Orders> {
+    let holds = all(books, "SELECT * FROM holds", [], hold)?;
+    let resumed = all(books, "SELECT * FROM resumes", [], |row| Ok((account(row, "account")?, instant(row, "resumed_at")?)))?;
+    Ok(Orders {
+        holds: holds.into_iter().map(|hold| (hold.session.clone(), hold)).collect(),
+        pauses: all(books, "SELECT * FROM pauses ORDER BY account", [], pause)?,
+        resumed_at: resumed.into_iter().collect(),
+    })
+}
+
+pub(super) fn hold(row: &Row<'_>) -> rusqlite::Result<OperatorHold> {
+    Ok(OperatorHold {
+        session: session(row, "session")?,
+        placed_at: instant(row, "placed_at")?,
+        until: instant(row, "until_at")?,
+        reason: row.get("reason")?,
+    })
+}
+
+pub(super) fn pause(row: &Row<'_>) -> rusqlite::Result<Pause> {
+    Ok(Pause {
+        account: Some(account(row, "account")?).filter(|name| !name.as_str().is_empty()),
+        placed_at: instant(row, "placed_at")?,
+        reason: row.get("reason")?,
+    })
+}
+
+pub(super) fn recall(books: &Connection, name: &AccountName, now: Timestamp) -> rusqlite::Result<Recall> {
+    let ago = |length: SignedDuration| millis(later(now, -length));
+    let releases = "SELECT * FROM releases WHERE account = ?1 AND ((outcome NOT IN ('confirmed', 'already_ended') AND confirmed_at IS NULL) OR requested_at >= ?2)
+         ORDER BY requested_at, id";
+    let seen = "SELECT id, last_seen_at FROM sessions WHERE account = ?1 AND last_seen_at >= ?2 ORDER BY id";
+    let would_release = "SELECT id, policy, limit_word FROM would_release WHERE account = ?1 ORDER BY id, policy, limit_word";
+    let guard = "SELECT tripped_at, allowance_opened_at, last_complete_at FROM accounts WHERE account = ?1";
+    let state = books.prepare_cached(guard)?.query_row([name.as_str()], guardrail).optional()?.unwrap_or_default();
+    let recalled = Recall {
+        releases: all(books, releases, params![name.as_str(), ago(RECALLED_RELEASES)], rows::release)?,
+        seen: all(books, seen, params![name.as_str(), ago(RECALLED_SESSIONS)], |row| Ok((session(row, "id")?, instant(row, "last_seen_at")?)))?,
+        would_release: all(books, would_release, [name.as_str()], counted)?,
+        ..state
+    };
+    Ok(recalled)
+}
+
+fn guardrail(row: &Row<'_>) -> rusqlite::Result<Recall> {
+    Ok(Recall {
+        tripped_at: maybe_instant(row, "tripped_at")?,
+        allowance_opened_at: maybe_instant(row, "allowance_opened_at")?,
+        last_complete_at: maybe_instant(row, "last_complete_at")?,
+        ..Recall::default()
+    })
+}
+
+fn counted(row: &Row<'_>) -> rusqlite::Result<(SessionId, PolicyName, Limit)> {
+    Ok((session(row, "id")?, rows::policy(row)?, word(row, "limit_word", Limit::from_word)?))
+}
+
+pub(super) fn all<T>(
+    books: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    books.prepare_cached(sql)?.query_map(params, read)?.collect()
+}

@@ -1,0 +1,170 @@
+//! The tables, and how an older file is brought up to them.
+//!
+//! Instants are integer milliseconds since 1970 UTC and durations integer milliseconds, in columns that end in `_at` and `_ms`. The format's number is
+//! `user_version` and is written in the same transaction as the tables, while the file is in no write-ahead mode: so it always stands in the file's own
+//! header, where it can be read without opening the file as a database.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// Marks a file as ours: `SRpr`.
+pub(super) const APPLICATION_ID: u32 = 0x5352_7072;
+
+/// The steps from an empty file to today's tables; a step that was released is never edited. The format's number is how many of them a file has had.
+pub(super) const MIGRATIONS: &[&str] = &[FORMAT_1];
+
+/// The format that this program reads and writes.
+pub(super) const FORMAT: u32 = MIGRATIONS.len() as u32;
+
+const FORMAT_1: &str = "
+    CREATE TABLE releases (
+        account TEXT NOT NULL,
+        id TEXT NOT NULL,
+        provider TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        region TEXT,
+        policy TEXT NOT NULL,
+        limit_word TEXT NOT NULL,
+        deadline_at INTEGER NOT NULL,
+        requested_at INTEGER NOT NULL,
+        asked_at INTEGER,
+        accepted_at INTEGER,
+        confirmed_at INTEGER,
+        ended_at INTEGER,
+        expires_at INTEGER,
+        outcome TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        overrun_ms INTEGER NOT NULL,
+        saved_runtime_ms INTEGER,
+        saved_cost REAL,
+        currency TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        fault TEXT,
+        metadata TEXT NOT NULL,
+        PRIMARY KEY (account, id)
+    ) STRICT;
+    CREATE INDEX releases_by_time ON releases (coalesce(confirmed_at, requested_at));
+    CREATE INDEX releases_open ON releases (account) WHERE outcome NOT IN ('confirmed', 'already_ended');
+
+    CREATE TABLE sessions (
+        account TEXT NOT NULL,
+        id TEXT NOT NULL,
+        provider TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        started_at INTEGER,
+        expires_at INTEGER,
+        metadata TEXT NOT NULL,
+        first_seen_at INTEGER NOT NULL,
+        last_seen_at INTEGER NOT NULL,
+        PRIMARY KEY (account, id)
+    ) STRICT;
+    CREATE INDEX sessions_by_last_seen ON sessions (last_seen_at);
+
+    CREATE TABLE would_release (
+        account TEXT NOT NULL,
+        id TEXT NOT NULL,
+        policy TEXT NOT NULL,
+        limit_word TEXT NOT NULL,
+        counted_at INTEGER NOT NULL,
+        PRIMARY KEY (account, id, policy, limit_word)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE accounts (
+        account TEXT PRIMARY KEY,
+        last_complete_at INTEGER,
+        gap_after_ms INTEGER,
+        tripped_at INTEGER,
+        allowance_opened_at INTEGER
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE gaps (
+        account TEXT NOT NULL,
+        from_at INTEGER NOT NULL,
+        until_at INTEGER NOT NULL,
+        PRIMARY KEY (account, from_at)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE holds (
+        session TEXT PRIMARY KEY,
+        placed_at INTEGER NOT NULL,
+        until_at INTEGER NOT NULL,
+        reason TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    -- The general pause stands under the empty name, which no account can have.
+    CREATE TABLE pauses (
+        account TEXT PRIMARY KEY,
+        placed_at INTEGER NOT NULL,
+        reason TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE resumes (
+        account TEXT PRIMARY KEY,
+        resumed_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// The format of an open file; zero for a new one.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Brings a file to the end of `steps`, all of it or nothing. Another process may be doing the same: whoever comes second finds it done.
+pub(super) fn migrate(connection: &mut Connection, steps: &[&str]) -> rusqlite::Result<()> {
+    let found = version(connection)? as usize;
+    if found >= steps.len() {
+        return Ok(());
+    }
+    if found > 0 {
+        leave_wal(connection)?;
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
+    let done = version(&transaction)? as usize;
+    for step in steps.iter().skip(done) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", steps.len().max(done) as u32)?;
+    transaction.commit()
+}
+
+fn leave_wal(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update_and_check(None, "journal_mode", "delete", |_| Ok(()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_file_is_brought_up_to_date_and_keeps_its_rows() {
+        let older = ["CREATE TABLE t (a TEXT NOT NULL) STRICT;"];
+        let newer = [older[0], "ALTER TABLE t ADD COLUMN b INTEGER NOT NULL DEFAULT 7;"];
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, &older).unwrap();
+        connection.execute("INSERT INTO t VALUES ('kept')", []).unwrap();
+        migrate(&mut connection, &newer).unwrap();
+        migrate(&mut connection, &newer).unwrap();
+        let row: (String, i64) = connection.query_row("SELECT a, b FROM t", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        assert_eq!(row, ("kept".to_owned(), 7));
+        assert_eq!(version(&connection).unwrap(), 2);
+    }
+
+    #[test]
+    fn a_migration_that_fails_changes_nothing() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        assert!(migrate(&mut connection, &["CREATE TABLE t (a TEXT) STRICT;", "no SQL"]).is_err());
+        assert_eq!(version(&connection).unwrap(), 0);
+        let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
+        assert_eq!(tables, 0);
+    }
+
+    #[test]
+    fn the_formats_number_stands_in_the_header() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, MIGRATIONS).unwrap();
+        assert_eq!(version(&connection).unwrap(), FORMAT);
+        let id: u32 = connection.pragma_query_value(None, "application_id", |row| row.get(0)).unwrap();
+        assert_eq!(id, APPLICATION_ID);
+    }
+}

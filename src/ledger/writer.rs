@@ -1,0 +1,297 @@
+//! The one thread that writes the books. It takes what is queued in order, as one transaction, and keeps what could not be written until it can.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::{oneshot, watch};
+
+use super::fault::{LedgerFault, Place};
+use super::file::Lock;
+use super::{apply, queries, retention};
+use crate::domain::hold::Orders;
+use crate::domain::name::AccountName;
+use crate::domain::record::{Recall, Record};
+use crate::domain::release::Release;
+use crate::domain::time::{SignedDuration, Timestamp, later};
+
+/// Records that may wait for a disk that cannot be written; past it new observations are dropped, releases never.
+pub(super) const QUEUE_RECORDS: usize = 10_000;
+/// Jobs of one transaction.
+const BATCH_JOBS: usize = 1_000;
+/// How often the thread looks for orders of other processes, and tries again what it could not write.
+const TICK: Duration = Duration::from_millis(200);
+const FORGET_EVERY: Duration = Duration::from_secs(60 * 60);
+
+type Reply<T> = oneshot::Sender<Result<T, LedgerFault>>;
+
+/// Something for the writer to do.
+pub(super) enum Job {
+    Record(Record),
+    Intend(Box<Release>, Reply<()>),
+    Recall(AccountName, Timestamp, Reply<Recall>),
+    Flush(oneshot::Sender<()>),
+    #[cfg(test)]
+    Meddle(Box<dyn FnOnce(&Connection) + Send>),
+}
+
+impl Job {
+    /// Somebody waits for the answer, and a fault is one.
+    const fn wants_an_answer(&self) -> bool {
+        matches!(self, Self::Intend(..) | Self::Recall(..))
+    }
+
+    const fn is_droppable(&self) -> bool {
+        matches!(self, Self::Record(record) if !matches!(record, Record::Release(_)))
+    }
+
+    fn refuse(self, fault: &LedgerFault) {
+        match self {
+            Self::Intend(_, reply) => drop(reply.send(Err(fault.clone()))),
+            Self::Recall(_, _, reply) => drop(reply.send(Err(fault.clone()))),
+            Self::Record(_) | Self::Flush(_) => {}
+            #[cfg(test)]
+            Self::Meddle(_) => {}
+        }
+    }
+}
+
+/// What the handles and the thread share.
+pub(super) struct Desk {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    pub(super) place: Place,
+    pub(super) health: watch::Sender<Result<(), String>>,
+    pub(super) orders: watch::Sender<Arc<Orders>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    dropped: u64,
+    closing: bool,
+    closed: bool,
+}
+
+impl Desk {
+    pub(super) fn new(place: Place, orders: Orders) -> Self {
+        Self {
+            queue: Mutex::default(),
+            wake: Condvar::new(),
+            place,
+            health: watch::Sender::new(Ok(())),
+            orders: watch::Sender::new(Arc::new(orders)),
+        }
+    }
+
+    pub(super) fn put(&self, job: Job) {
+        let mut queue = self.queue();
+        if queue.closed {
+            drop(queue);
+            return job.refuse(&LedgerFault::Closed { place: self.place.clone() });
+        }
+        if job.is_droppable() && queue.jobs.len() >= QUEUE_RECORDS {
+            queue.dropped += 1;
+            let dropped = queue.dropped;
+            drop(queue);
+            let why = format!("store {}: {QUEUE_RECORDS} records wait to be written, {dropped} newer observations were dropped", self.place);
+            return self.health.send_modify(|health| *health = Err(why));
+        }
+        queue.jobs.push_back(job);
+        #[cfg(test)]
+        if matches!(queue.jobs.back(), Some(Job::Meddle(_))) {
+            // What is done to a disk waits for nothing in the queue.
+            queue.jobs.rotate_right(1);
+        }
+        drop(queue);
+        self.wake.notify_one();
+    }
+
+    pub(super) fn start_closing(&self) {
+        self.queue().closing = true;
+        self.wake.notify_one();
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for work until the tick; while the disk cannot be written, only somebody who waits for an answer makes it try before that.
+    fn take(&self, failing: bool) -> Vec<Job> {
+        let idle = |queue: &mut Queue| {
+            let work = if failing { queue.jobs.iter().any(Job::wants_an_answer) } else { !queue.jobs.is_empty() };
+            !work && !queue.closing
+        };
+        let (mut queue, _) = self.wake.wait_timeout_while(self.queue(), TICK, idle).unwrap_or_else(PoisonError::into_inner);
+        let count = queue.jobs.len().min(BATCH_JOBS);
+        queue.jobs.drain(..count).collect()
+    }
+
+    /// Puts a batch back as it was, and refuses everything that wants an answer: nobody may act on an intent that is not on disk.
+    fn put_back(&self, batch: Vec<Job>, fault: &LedgerFault) {
+        let mut queue = self.queue();
+        let later = std::mem::take(&mut queue.jobs);
+        let (refused, kept): (Vec<Job>, Vec<Job>) = batch.into_iter().chain(later).partition(Job::wants_an_answer);
+        queue.jobs = kept.into();
+        let waiting = queue.jobs.len();
+        drop(queue);
+        refused.into_iter().for_each(|job| job.refuse(fault));
+        self.health.send_modify(|health| *health = Err(format!("{fault}; {waiting} records wait to be written")));
+    }
+}
+
+/// The thread's own things.
+pub(super) struct Writer {
+    pub(super) desk: Arc<Desk>,
+    pub(super) connection: Connection,
+    pub(super) retention: SignedDuration,
+    pub(super) opened_at: Timestamp,
+    pub(super) opened: Instant,
+    /// Given back when the thread ends.
+    pub(super) lock: Lock,
+}
+
+impl Writer {
+    /// Works until the handles say that it is over, and everything that can be written is.
+    pub(super) fn run(mut self) {
+        let mut failing = false;
+        let mut seen_version = None;
+        let mut forget_at = self.opened;
+        loop {
+            let batch = self.desk.take(failing);
+            failing = !self.settle(batch);
+            self.look_for_orders(&mut seen_version);
+            if !failing && Instant::now() >= forget_at && !self.forget_some() {
+                forget_at = Instant::now() + FORGET_EVERY;
+            }
+            if self.is_over(failing) {
+                return self.finish();
+            }
+        }
+    }
+
+    fn is_over(&self, failing: bool) -> bool {
+        let mut queue = self.desk.queue();
+        queue.closed = queue.closing && (failing || queue.jobs.is_empty());
+        queue.closed
+    }
+
+    /// Writes a batch and answers those who wait; false where the disk refused it, and it was put back.
+    fn settle(&mut self, batch: Vec<Job>) -> bool {
+        #[cfg(test)]
+        let batch = self.meddle(batch);
+        match self.write(&batch) {
+            Ok(kept) => {
+                self.answer(batch, kept);
+                if self.desk.health.borrow().is_err() {
+                    self.recovered();
+                }
+                true
+            }
+            Err(error) => {
+                let fault = self.desk.place.fault(error);
+                self.desk.put_back(batch, &fault);
+                false
+            }
+        }
+    }
+
+    /// Lets tests do to the connection what disks do.
+    #[cfg(test)]
+    fn meddle(&self, batch: Vec<Job>) -> Vec<Job> {
+        let apply = |job| match job {
+            Job::Meddle(meddle) => {
+                meddle(&self.connection);
+                None
+            }
+            job => Some(job),
+        };
+        batch.into_iter().filter_map(apply).collect()
+    }
+
+    fn recovered(&self) {
+        let mut queue = self.desk.queue();
+        if queue.jobs.len() < QUEUE_RECORDS {
+            queue.dropped = 0;
+            self.desk.health.send_modify(|health| *health = Ok(()));
+        }
+    }
+
+    /// One transaction over a batch; gives for each intent whether the books took it.
+    fn write(&mut self, batch: &[Job]) -> rusqlite::Result<VecDeque<bool>> {
+        let mut taken = VecDeque::new();
+        if !batch.iter().any(|job| matches!(job, Job::Record(_) | Job::Intend(..))) {
+            return Ok(taken);
+        }
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for job in batch {
+            match job {
+                Job::Record(record) => apply::record(&transaction, record)?,
+                Job::Intend(release, _) => taken.push_back(apply::release(&transaction, release)?),
+                _ => {}
+            }
+        }
+        transaction.commit()?;
+        Ok(taken)
+    }
+
+    fn answer(&self, batch: Vec<Job>, mut taken: VecDeque<bool>) {
+        for job in batch {
+            match job {
+                Job::Record(_) => {}
+                Job::Intend(release, reply) => {
+                    let kept = taken.pop_front().unwrap_or(false);
+                    drop(reply.send(if kept { Ok(()) } else { Err(self.settled(&release)) }));
+                }
+                Job::Recall(account, now, reply) => {
+                    let recalled = queries::recall(&self.connection, &account, now);
+                    drop(reply.send(recalled.map_err(|error| self.desk.place.fault(error))));
+                }
+                Job::Flush(done) => drop(done.send(())),
+                #[cfg(test)]
+                Job::Meddle(_) => {}
+            }
+        }
+    }
+
+    fn settled(&self, release: &Release) -> LedgerFault {
+        LedgerFault::Settled { place: self.desk.place.clone(), account: release.account.to_string(), id: release.id.to_string() }
+    }
+
+    /// Publishes what other processes have written since the last look. A look that fails is repeated at the next tick.
+    fn look_for_orders(&self, seen_version: &mut Option<i64>) {
+        let version = self.connection.pragma_query_value(None, "data_version", |row| row.get(0)).ok();
+        if version.is_some() && version == *seen_version {
+            return;
+        }
+        if let Ok(orders) = queries::orders(&self.connection) {
+            *seen_version = version;
+            self.desk.orders.send_if_modified(|known| {
+                let changed = **known != orders;
+                if changed {
+                    *known = Arc::new(orders);
+                }
+                changed
+            });
+        }
+    }
+
+    /// Forgets a batch of what is too old; true where there is more. A fault waits for the next hour: nothing depends on it.
+    fn forget_some(&mut self) -> bool {
+        let now = later(self.opened_at, SignedDuration::try_from(self.opened.elapsed()).unwrap_or(SignedDuration::ZERO));
+        let retention = self.retention;
+        let forgotten = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).and_then(|transaction| {
+            let more = retention::forget_some(&transaction, retention, now)?;
+            transaction.commit().map(|()| more)
+        });
+        forgotten.unwrap_or(false)
+    }
+
+    /// Leaves one file behind, with everything in it, where no reader keeps the write-ahead file open.
+    fn finish(self) {
+        drop(self.connection.pragma_query(None, "wal_checkpoint", |_| Ok(())));
+        drop(self.connection.close());
+        drop(self.lock);
+    }
+}

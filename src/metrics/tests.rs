@@ -1,0 +1,127 @@
+use std::collections::BTreeSet;
+
+use prometheus::proto::MetricType;
+
+use super::*;
+use crate::config::Credential;
+use crate::domain::name::Provider;
+use crate::domain::time::SignedDuration;
+
+/// The metrics as documented: name, type, labels.
+const DOCUMENTED: &[(&str, MetricType, &[&str])] = &[
+    ("process_cpu_seconds_total", MetricType::COUNTER, &[]),
+    ("process_open_fds", MetricType::GAUGE, &[]),
+    ("process_resident_memory_bytes", MetricType::GAUGE, &[]),
+    ("process_start_time_seconds", MetricType::GAUGE, &[]),
+    ("session_reaper_books_writable", MetricType::GAUGE, &[]),
+    ("session_reaper_build_info", MetricType::GAUGE, &["commit", "version"]),
+    ("session_reaper_clock_skew_seconds", MetricType::GAUGE, &["account"]),
+    ("session_reaper_config_last_reload_successful", MetricType::GAUGE, &[]),
+    ("session_reaper_guardrail_tripped", MetricType::GAUGE, &["account"]),
+    ("session_reaper_holds", MetricType::GAUGE, &["account", "hold"]),
+    ("session_reaper_listing_rows_rejected_total", MetricType::COUNTER, &["account"]),
+    ("session_reaper_poll_last_complete_timestamp_seconds", MetricType::GAUGE, &["account"]),
+    ("session_reaper_polls_total", MetricType::COUNTER, &["account", "outcome"]),
+    ("session_reaper_provider_request_duration_seconds", MetricType::HISTOGRAM, &["account", "operation"]),
+    ("session_reaper_provider_requests_total", MetricType::COUNTER, &["account", "operation", "status"]),
+    ("session_reaper_release_confirmation_seconds", MetricType::HISTOGRAM, &["account"]),
+    ("session_reaper_release_overrun_seconds", MetricType::HISTOGRAM, &["account"]),
+    ("session_reaper_release_requests_total", MetricType::COUNTER, &["account", "outcome"]),
+    ("session_reaper_releases_stuck", MetricType::GAUGE, &["account"]),
+    ("session_reaper_saved_cost_total", MetricType::COUNTER, &["account", "currency", "limit", "policy", "provider"]),
+    ("session_reaper_saved_runtime_seconds_total", MetricType::COUNTER, &["account", "limit", "policy", "provider"]),
+    ("session_reaper_sessions", MetricType::GAUGE, &["account", "policy", "verdict"]),
+    ("session_reaper_sessions_released_total", MetricType::COUNTER, &["account", "limit", "policy", "provider"]),
+    ("session_reaper_tags_unreadable_total", MetricType::COUNTER, &["account", "policy"]),
+    ("session_reaper_would_release_total", MetricType::COUNTER, &["account", "limit", "policy"]),
+];
+
+fn account(name: &str) -> AccountSettings {
+    AccountSettings {
+        name: name.into(),
+        provider: Provider::Browserbase,
+        credential: Credential::Env("KEY".into()),
+        project_id: None,
+        base_url: "https://example.test".into(),
+        poll_interval: SignedDuration::from_secs(30),
+        requests_per_second: 1.0,
+        request_timeout: SignedDuration::from_secs(10),
+        price_per_hour: 0.12,
+        currency: "USD".into(),
+    }
+}
+
+fn declared() -> Metrics {
+    let metrics = Metrics::new("1.2.3", "abc").expect("declarations that agree");
+    metrics.declare(&[account("growth")], &["ci".into()]);
+    metrics
+}
+
+#[test]
+fn the_documented_metrics_are_those_that_are_shown() {
+    let mut shown: Vec<(String, MetricType, BTreeSet<String>)> = declared()
+        .gather()
+        .iter()
+        .map(|family| {
+            let labels = family.get_metric()[0].get_label().iter().map(|pair| pair.name().to_owned()).collect();
+            (family.name().to_owned(), family.get_field_type(), labels)
+        })
+        .collect();
+    shown.sort_by(|a, b| a.0.cmp(&b.0));
+    let documented: Vec<_> =
+        DOCUMENTED.iter().map(|(name, kind, labels)| (name.to_string(), *kind, labels.iter().map(|label| label.to_string()).collect())).collect();
+    assert_eq!(shown, documented);
+}
+
+#[test]
+fn every_known_series_starts_at_zero() {
+    let text = declared().render().expect("text");
+    for line in [
+        r#"session_reaper_sessions_released_total{account="growth",limit="max_age",policy="ci",provider="browserbase"} 0"#,
+        r#"session_reaper_saved_cost_total{account="growth",currency="USD",limit="idle",policy="ci",provider="browserbase"} 0"#,
+        r#"session_reaper_release_requests_total{account="growth",outcome="throttled"} 0"#,
+        r#"session_reaper_holds{account="growth",hold="max_release_fraction"} 0"#,
+        r#"session_reaper_sessions{account="growth",policy="",verdict="unmatched"} 0"#,
+        r#"session_reaper_sessions{account="growth",policy="ci",verdict="due"} 0"#,
+        r#"session_reaper_release_overrun_seconds_bucket{account="growth",le="0.001"} 0"#,
+        r#"session_reaper_build_info{commit="abc",version="1.2.3"} 1"#,
+        "# HELP session_reaper_sessions_released_total Sessions that the provider says ended on our request.",
+    ] {
+        assert!(text.lines().any(|shown| shown == line), "{line} is missing in\n{text}");
+    }
+}
+
+#[test]
+fn a_reload_drops_the_series_of_removed_accounts_and_keeps_what_was_counted() {
+    let metrics = declared();
+    metrics.polls.with_label_values(&["growth", "complete"]).inc();
+    metrics.declare(&[account("growth"), account("research")], &["ci".into()]);
+    assert!(metrics.render().expect("text").contains("research"));
+    metrics.declare(&[account("growth")], &["nightly".into()]);
+    let text = metrics.render().expect("text");
+    assert!(!text.contains("research"), "{text}");
+    assert!(text.contains(r#"session_reaper_polls_total{account="growth",outcome="complete"} 1"#), "{text}");
+    assert!(text.contains(r#"policy="nightly""#), "{text}");
+}
+
+#[test]
+fn a_census_replaces_the_one_before_it() {
+    let metrics = declared();
+    let due = BTreeMap::from([((Some("ci".into()), VerdictWord::Due), 3)]);
+    metrics.census(&"growth".into(), &due, &BTreeMap::from([(Hold::Observe, 3)]));
+    let kept = BTreeMap::from([((None, VerdictWord::Unmatched), 2)]);
+    metrics.census(&"growth".into(), &kept, &BTreeMap::new());
+    assert_eq!(metrics.sessions.with_label_values(&["growth", "ci", "due"]).get(), 0);
+    assert_eq!(metrics.sessions.with_label_values(&["growth", "", "unmatched"]).get(), 2);
+    assert_eq!(metrics.holds.with_label_values(&["growth", "observe"]).get(), 0);
+}
+
+#[test]
+fn only_codes_and_known_words_become_status_labels() {
+    for known in ["200", "599", "timed_out"] {
+        assert_eq!(status_label(known), known);
+    }
+    for unknown in ["", "99", "600", "+200", "0200", "connection refused by 10.0.0.1"] {
+        assert_eq!(status_label(unknown), "other", "{unknown}");
+    }
+}

@@ -1,0 +1,182 @@
+//! Browserbase. Sessions are listed by a single status, so that a listing is two calls; a release is a request (`REQUEST_RELEASE`), and what became of it is
+//! learnt by reading.
+
+mod wire;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use reqwest::header::HeaderName;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use crate::clock::Clock;
+use crate::config::AccountSettings;
+use crate::domain::event::Operation;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::listing::{Listing, Rows};
+use crate::domain::name::{Kind, SessionId};
+use crate::domain::session::Session;
+use crate::provider::http::{Call, Client, ClientSettings, LISTING_CAP};
+use crate::provider::{Answer, Exchange, Lister, Releaser};
+use wire::{Project, Row};
+
+/// One account: the client that both its faces share.
+pub(super) struct Browserbase {
+    client: Arc<Client>,
+    project: Project,
+}
+
+impl Browserbase {
+    pub(super) fn new(settings: &AccountSettings, key: SecretString, clock: Clock) -> Result<Self, String> {
+        let client = Client::new(ClientSettings {
+            base_url: &settings.base_url,
+            header_name: HeaderName::from_static("x-bb-api-key"),
+            key,
+            timeout: settings.request_timeout,
+            clock,
+        })?;
+        Ok(Self { client: Arc::new(client), project: settings.project_id.as_deref().map(Arc::from) })
+    }
+
+    pub(super) fn lister(&self) -> BrowserbaseLister {
+        BrowserbaseLister { client: self.client.clone(), project: self.project.clone() }
+    }
+
+    pub(super) fn releaser(&self) -> BrowserbaseReleaser {
+        BrowserbaseReleaser { client: self.client.clone(), project: self.project.clone() }
+    }
+}
+
+/// Reads sessions.
+#[derive(Debug)]
+pub(super) struct BrowserbaseLister {
+    client: Arc<Client>,
+    project: Project,
+}
+
+impl Lister for BrowserbaseLister {
+    fn list(&self) -> Answer<Listing> {
+        let (client, project) = (self.client.clone(), self.project.clone());
+        Box::pin(async move { list(&client, &project).await })
+    }
+
+    fn read(&self, id: &SessionId, _kind: Kind) -> Answer<Session> {
+        let (client, id) = (self.client.clone(), id.clone());
+        Box::pin(async move {
+            let exchange = client.send(Call::get(Operation::Read, &["v1", "sessions", id.as_str()])).await;
+            exchange.then(|body| read(&body?, &id))
+        })
+    }
+}
+
+/// Ends sessions.
+#[derive(Debug)]
+pub(super) struct BrowserbaseReleaser {
+    client: Arc<Client>,
+    project: Project,
+}
+
+impl Releaser for BrowserbaseReleaser {
+    fn release(&self, id: &SessionId, _kind: Kind) -> Answer<Option<Session>> {
+        let (client, id) = (self.client.clone(), id.clone());
+        let body = request_release(&self.project);
+        Box::pin(async move {
+            let exchange = client.send(Call::post(Operation::Release, &["v1", "sessions", id.as_str()], body)).await;
+            exchange.then(|body| released(body, &id))
+        })
+    }
+}
+
+fn request_release(project: &Project) -> Value {
+    match project {
+        Some(project) => json!({ "status": "REQUEST_RELEASE", "projectId": project.as_ref() }),
+        None => json!({ "status": "REQUEST_RELEASE" }),
+    }
+}
+
+/// PENDING is asked first: a session that begins to run between the two calls is then in both, and in the other order it would be in neither.
+async fn list(client: &Client, project: &Project) -> Exchange<Listing> {
+    let pending = client.send(of_status("PENDING")).await;
+    if let Some(fault) = pending.result.as_ref().err().filter(|fault| forbids_another_call(fault)).cloned() {
+        return pending.then(|_| Err(fault));
+    }
+    both(pending, client.send(of_status("RUNNING")).await, project)
+}
+
+fn of_status(status: &'static str) -> Call {
+    Call::get(Operation::List, &["v1", "sessions"]).query("status", status).cap(LISTING_CAP)
+}
+
+/// The key is refused, or is to be silent: a second call would only make it worse.
+fn forbids_another_call(fault: &Fault) -> bool {
+    fault.is_refusal() || fault.kind == FaultKind::Throttled || fault.retry_after.is_some()
+}
+
+/// One listing from the two calls, with the tighter of the two clock readings.
+fn both(pending: Exchange<Vec<u8>>, running: Exchange<Vec<u8>>, project: &Project) -> Exchange<Listing> {
+    let clock = [pending.clock, running.clock].into_iter().flatten().min_by_key(|reading| reading.received.duration_since(reading.sent));
+    let requests = [pending.requests, running.requests].concat();
+    Exchange { result: merged(pending.result, running.result, project), sent_at: pending.sent_at, clock, requests }
+}
+
+/// Without the running ones there is no listing; without the pending ones it is partial. RUNNING was asked last and wins.
+fn merged(pending: Result<Vec<u8>, Fault>, running: Result<Vec<u8>, Fault>, project: &Project) -> Result<Listing, Fault> {
+    let mut gathered = Gathered::default();
+    wire::rows(&running?, project, |row| gathered.add(row))?;
+    let mut early = Vec::new();
+    let pending = pending.and_then(|body| wire::rows(&body, project, |row| early.push(row)));
+    early.into_iter().for_each(|row| gathered.add(row));
+    Ok(match pending {
+        Ok(()) => Listing::complete(gathered.rows),
+        Err(why) => Listing::Partial { rows: gathered.rows, why },
+    })
+}
+
+/// The rows so far, each id once: the first word on it stands, even where that word is to leave it out.
+#[derive(Default)]
+struct Gathered {
+    seen: BTreeSet<SessionId>,
+    rows: Rows,
+}
+
+impl Gathered {
+    fn add(&mut self, row: Row) {
+        if row.id().is_some_and(|id| !self.seen.insert(id.clone())) {
+            return;
+        }
+        match row {
+            Row::Live(session) => self.rows.sessions.push(*session),
+            Row::Rejected(rejected) => self.rows.rejected.push(rejected),
+            Row::LeftOut(_) => {}
+        }
+    }
+}
+
+fn read(body: &[u8], asked: &SessionId) -> Result<Session, Fault> {
+    match wire::session(body)? {
+        Row::Live(session) | Row::LeftOut(session) if session.id == *asked => Ok(*session),
+        Row::Rejected(row) if row.id.as_ref().is_none_or(|id| id == asked) => {
+            Err(Fault::new(FaultKind::Unreadable, format!("a session of which {}", row.why)))
+        }
+        _ => Err(another_session()),
+    }
+}
+
+/// A 2xx is an acceptance, whether or not its body could be read. Only a body that speaks of another session says that the provider did something else.
+fn released(body: Result<Vec<u8>, Fault>, asked: &SessionId) -> Result<Option<Session>, Fault> {
+    let body = match body {
+        Ok(body) => body,
+        Err(fault) if fault.status.is_some_and(|status| (200..300).contains(&status)) => return Ok(None),
+        Err(fault) => return Err(fault),
+    };
+    match wire::session(&body) {
+        Ok(row) if row.id().is_some_and(|id| id != asked) => Err(another_session()),
+        Ok(Row::Live(session) | Row::LeftOut(session)) => Ok(Some(*session)),
+        Ok(Row::Rejected(_)) | Err(_) => Ok(None),
+    }
+}
+
+fn another_session() -> Fault {
+    Fault::new(FaultKind::Unreadable, "the provider answered with another session than the one asked for: check `base_url` and any proxy before it")
+}

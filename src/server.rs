@@ -1,0 +1,154 @@
+//! `/metrics`, health, the JSON API. Read-only: nothing over HTTP changes anything.
+//!
+//! What it shows comes through [`Source`], so that it knows neither the engine nor the ledger; what does not answer in time is an error, not a wait.
+
+mod answers;
+mod connections;
+mod guard;
+mod query;
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use crate::config::ServerSettings;
+use crate::domain::time::Timestamp;
+use crate::domain::view::{AccountView, ReleaseView, Report, Snapshot};
+use crate::metrics::Metrics;
+use answers::Refusal;
+use guard::Guard;
+
+/// What a source gives: an error is a sentence for people, without secrets, and is answered with 503.
+pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send>>;
+
+/// Where the server's answers come from.
+pub trait Source: Send + Sync + 'static {
+    /// Our time, for `since=7d`.
+    fn now(&self) -> Timestamp;
+
+    fn snapshot(&self) -> Answer<Snapshot>;
+
+    fn accounts(&self) -> Answer<Vec<AccountView>>;
+
+    /// Releases requested at or after `since`, newest first, at most `limit`.
+    fn releases(&self, since: Option<Timestamp>, limit: usize) -> Answer<Vec<ReleaseView>>;
+
+    /// `by` is one of the words of [`Report::by`].
+    fn report(&self, since: Timestamp, until: Timestamp, by: String) -> Answer<Report>;
+
+    /// Why the program is not healthy, where a loop has stalled. Must not wait.
+    fn health(&self) -> Result<(), String>;
+
+    /// Why the program is not ready, before each account's first listing and while draining. Must not wait.
+    fn ready(&self) -> Result<(), String>;
+}
+
+/// The server before it serves.
+#[derive(Debug)]
+pub struct Server;
+
+/// A server whose address is taken.
+#[derive(Debug)]
+pub struct Bound {
+    listener: TcpListener,
+    addr: SocketAddr,
+    guard: Guard,
+    open_metrics: bool,
+}
+
+/// The address could not be taken.
+#[derive(Debug, thiserror::Error)]
+#[error("server.listen: cannot listen on {addr}: {why}; choose a free address of this machine")]
+pub struct BindFault {
+    pub addr: SocketAddr,
+    pub why: std::io::Error,
+}
+
+impl Server {
+    /// Takes the address, so that one in use is a plain error at the start. With a token, all but health wants it.
+    pub async fn bind(settings: &ServerSettings, token: Option<SecretString>) -> Result<Bound, BindFault> {
+        let fault = |why| BindFault { addr: settings.listen, why };
+        let listener = TcpListener::bind(settings.listen).await.map_err(fault)?;
+        let addr = listener.local_addr().map_err(fault)?;
+        let guard = Guard::new(addr, &settings.hosts, token);
+        Ok(Bound { listener, addr, guard, open_metrics: settings.open_metrics })
+    }
+}
+
+impl Bound {
+    /// The address with the port that was really taken.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Serves until `shutdown`, then lets answers under way finish.
+    pub async fn serve(self, source: Arc<dyn Source>, metrics: Metrics, shutdown: CancellationToken) {
+        let router = router(State { source, metrics }, Arc::new(self.guard), self.open_metrics);
+        connections::serve(self.listener, router, shutdown).await;
+    }
+}
+
+#[derive(Clone)]
+struct State {
+    source: Arc<dyn Source>,
+    metrics: Metrics,
+}
+
+/// Nothing that is served here takes a body.
+const LONGEST_BODY: usize = 1_024;
+
+fn router(state: State, guard: Arc<Guard>, open_metrics: bool) -> Router {
+    let health = Router::new().route("/healthz", get(answers::healthz)).route("/readyz", get(answers::readyz));
+    let mut metrics = Router::new().route("/metrics", get(answers::metrics));
+    if !open_metrics {
+        metrics = metrics.layer(from_fn_with_state(guard.clone(), guard::token));
+    }
+    let api = Router::new()
+        .route("/", get(answers::index))
+        .route("/api/v1/sessions", get(answers::sessions))
+        .route("/api/v1/accounts", get(answers::accounts))
+        .route("/api/v1/releases", get(answers::releases))
+        .route("/api/v1/savings", get(answers::savings))
+        .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "nothing is here; / lists what there is"))
+        .layer(from_fn_with_state(guard.clone(), guard::token))
+        .layer(from_fn_with_state(guard, guard::host));
+    let all = health
+        .merge(metrics)
+        .merge(api)
+        .method_not_allowed_fallback(async || Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "read-only: only GET and HEAD are answered"))
+        .with_state(state)
+        .layer(CompressionLayer::new())
+        .layer(RequestBodyLimitLayer::new(LONGEST_BODY))
+        .layer(CatchPanicLayer::custom(answers::panicked));
+    secured(all)
+}
+
+const SECURITY: [(HeaderName, &str); 5] = [
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+         frame-ancestors 'none'",
+    ),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (X_FRAME_OPTIONS, "DENY"),
+    (REFERRER_POLICY, "no-referrer"),
+    (CACHE_CONTROL, "no-store"),
+];
+
+fn secured(router: Router) -> Router {
+    let layer = |(name, value)| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
+    SECURITY.into_iter().fold(router, |router, header| router.layer(layer(header)))
+}
