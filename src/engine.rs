@@ -344,3 +344,6 @@ impl Engine {
         self.outbox.push_back(Command::Write(record));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,8 +51,9 @@ impl Engine {
 
     fn take_turn(&mut self, id: &SessionId, now: Timestamp) -> Turn {
         let moment = self.moment(now);
-        let Some(tracked) = self.roster.get(id) else { return self.out_of_line(id) };
-        let Some(deadline) = tracked.verdict.deadline().cloned() else { return self.out_of_line(id) };
+        let Some(tracked) = self.roster.get(id) else { return self.out_of_line() };
+        let Some(deadline) = tracked.verdict.deadline().cloned() else { return self.out_of_line() };
+        // The provider's clock was set back since it fell due.
         if deadline.at > moment.theirs {
             self.roster.rejoin(id);
             return Turn::Next;
@@ -71,8 +72,8 @@ impl Engine {
         self.request(id, &deadline, moment)
     }
 
-    fn out_of_line(&mut self, id: &SessionId) -> Turn {
-        self.roster.leave_line(id);
+    fn out_of_line(&mut self) -> Turn {
+        self.roster.drop_most_overdue();
         Turn::Next
     }
 
@@ -106,7 +107,7 @@ impl Engine {
 
     /// Counts, once, what enforce would have released now: a session that something else than observing holds back too has to wait for that.
     fn observe(&mut self, id: &SessionId, deadline: &Deadline, now: Moment) -> Turn {
-        let Some(tracked) = self.roster.get(id) else { return self.out_of_line(id) };
+        let Some(tracked) = self.roster.get(id) else { return self.out_of_line() };
         let other = self.holds_of(tracked, now).into_iter().find(|held| matches!(held.hold, Hold::MinAge | Hold::Expiring));
         if let Some(other) = other {
             self.roster.park(id, other.until);
@@ -123,7 +124,7 @@ impl Engine {
     }
 
     fn request(&mut self, id: &SessionId, deadline: &Deadline, now: Moment) -> Turn {
-        let Some(tracked) = self.roster.get(id) else { return self.out_of_line(id) };
+        let Some(tracked) = self.roster.get(id) else { return self.out_of_line() };
         let session = &tracked.session;
         let again = self.flights.contains_key(id);
         let permit = match self.rails.permit(&ask(&self.terms, &self.orders, &self.roster, session, again), now) {

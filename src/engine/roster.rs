@@ -78,9 +78,9 @@ impl Roster {
         self.unpark(id);
     }
 
-    /// Puts a session back into line, at once if it is due.
+    /// Puts a session back into line, from wherever it stands: a due one is ready at the next look.
     pub fn rejoin(&mut self, id: &SessionId) {
-        self.unpark(id);
+        self.leave_line(id);
         if let Some(at) = self.deadline(id) {
             self.coming.insert((at, id.clone()));
         }
@@ -116,6 +116,11 @@ impl Roster {
     /// The most overdue session that waits for a permit.
     pub fn most_overdue(&self) -> Option<&SessionId> {
         self.ready.first().map(|(_, id)| id)
+    }
+
+    /// Takes the most overdue session out of the line.
+    pub fn drop_most_overdue(&mut self) {
+        self.ready.pop_first();
     }
 
     /// When something here changes by itself, in our time.
