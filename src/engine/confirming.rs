@@ -160,6 +160,9 @@ impl Engine {
         let Some(flight) = self.flights.get_mut(id) else { return };
         flight.tries += 1;
         let uncounted = flight.uncounted;
+        if uncounted {
+            flight.was_not_applied();
+        }
         let fault = Fault::new(FaultKind::NotFound, "the provider answers 404 for a session that it lists: is base_url right?");
         flight.row.fault = Some(fault.to_string());
         if uncounted {

@@ -133,6 +133,7 @@ impl Engine {
         };
         let flight = self.flights.entry(id.clone()).or_insert_with(|| Flight::new(first_row(&self.terms, session, deadline, now)));
         flight.row.attempts += 1;
+        flight.first_to_count = flight.row.asked_at.is_none();
         flight.row.asked_at = flight.row.asked_at.or(Some(floor_millis(now.theirs)));
         flight.row.outcome = Outcome::Requested;
         flight.step = Step::Asking;
@@ -150,6 +151,7 @@ impl Engine {
         self.under_way = self.under_way.saturating_sub(1);
         self.tell(What::BooksRefused { id: id.clone(), why });
         let Some(flight) = self.flights.get_mut(id) else { return };
+        flight.was_not_applied();
         flight.row.attempts = flight.row.attempts.saturating_sub(1);
         if flight.row.attempts == 0 {
             self.flights.remove(id);
@@ -167,7 +169,8 @@ impl Engine {
         let first = flight.row.attempts == 1;
         if first {
             flight.row.requested_at = sent_at;
-            flight.row.overrun = between(flight.row.deadline, sent_at);
+            // The same answer may have shown that the provider's clock was set back.
+            flight.row.overrun = between(flight.row.deadline, sent_at).max(SignedDuration::ZERO);
         }
         let overrun = first.then_some(flight.row.overrun);
         match answer.result {
@@ -201,12 +204,13 @@ impl Engine {
         let tries = flight.tries - 1;
         match fault.kind {
             FaultKind::Throttled => {
-                self.was_not_applied(id, Outcome::Requested);
+                flight.was_not_applied();
                 self.count(id, RequestOutcome::Throttled, overrun, Some(fault));
                 self.back_in_line(id, now);
             }
             FaultKind::Unauthorized | FaultKind::Forbidden => {
-                self.was_not_applied(id, Outcome::Denied);
+                flight.was_not_applied();
+                flight.row.outcome = Outcome::Denied;
                 self.count(id, RequestOutcome::Denied, overrun, Some(fault));
                 self.back_in_line(id, self.pace.next_at(Operation::Release, now).max(now));
             }
@@ -215,6 +219,7 @@ impl Engine {
                 self.unknown_to_provider(id, now);
             }
             FaultKind::PaymentRequired | FaultKind::Rejected | FaultKind::Redirected => {
+                flight.was_not_applied();
                 self.count(id, RequestOutcome::Failed, overrun, Some(fault));
                 self.failed(id);
                 self.read_at(id, now);
@@ -225,15 +230,6 @@ impl Engine {
             }
         }
         self.write_row(id);
-    }
-
-    /// The provider turned the request away before doing anything: an end from now on until the next request is not our doing.
-    fn was_not_applied(&mut self, id: &SessionId, outcome: Outcome) {
-        let Some(flight) = self.flights.get_mut(id) else { return };
-        flight.row.outcome = outcome;
-        if flight.row.accepted_at.is_none() {
-            flight.row.asked_at = None;
-        }
     }
 
     pub(super) fn failed(&mut self, id: &SessionId) {

@@ -97,3 +97,74 @@ fn a_session_that_is_no_longer_due_because_a_clock_was_set_back_waits_in_line_ag
     assert_eq!(released(&seen), [""; 0]);
     assert_eq!(released(&tick(&mut engine, later(now, mins(59)))), ["a"]);
 }
+
+/// A session that fell due, and whose first request was answered so.
+fn asked_once(result: Result<Option<Session>, Fault>) -> (Engine, Timestamp) {
+    let now = later(at(0), mins(20));
+    let mut engine = started(now);
+    assert_eq!(released(&list(&mut engine, listing(vec![session("a", json!({}))]), now)), ["a"]);
+    answer(&mut engine, "a", result, later(now, SignedDuration::from_millis(50)));
+    (engine, now)
+}
+
+fn fault(kind: FaultKind) -> Fault {
+    Fault::new(kind, "no")
+}
+
+/// What the last row written for the session says.
+fn row(commands: &[Command]) -> Option<Release> {
+    let release = |command: &Command| match command {
+        Command::Write(Record::Release(row)) => Some(row.as_ref().clone()),
+        Command::Release { row, .. } => Some(row.as_ref().clone()),
+        _ => None,
+    };
+    commands.iter().rev().find_map(release)
+}
+
+/// The session is gone from the listing, and a reading says that its owner's program ended it then.
+fn owner_ended(engine: &mut Engine, ended_at: Timestamp, now: Timestamp) -> Release {
+    list(engine, listing(vec![session("other", json!({ "k": 1 }))]), now);
+    let ended = Session { ended_at: Some(ended_at), ..crate::domain::fixtures::in_phase(crate::domain::session::Phase::Completed, session("a", json!({}))) };
+    engine.handle(Input::Read { id: "a".into(), answer: exchange(Ok(ended), now) }, now);
+    row(&drained(engine)).expect("a final row")
+}
+
+#[test]
+fn an_end_after_a_request_that_did_nothing_is_not_our_doing() {
+    for kind in [FaultKind::Throttled, FaultKind::Forbidden, FaultKind::Rejected, FaultKind::PaymentRequired, FaultKind::Redirected] {
+        let (mut engine, asked) = asked_once(Err(fault(kind)));
+        let row = owner_ended(&mut engine, later(asked, secs(1)), later(asked, secs(2)));
+        assert_eq!((row.outcome.as_str(), row.saved_runtime), ("already_ended", None), "{kind}");
+    }
+}
+
+#[test]
+fn an_end_after_a_404_for_a_session_that_is_listed_is_not_our_doing() {
+    let (mut engine, asked) = asked_once(Err(fault(FaultKind::NotFound)));
+    list(&mut engine, listing(vec![session("a", json!({}))]), later(asked, secs(1)));
+    let row = owner_ended(&mut engine, later(asked, secs(2)), later(asked, secs(3)));
+    assert_eq!((row.outcome.as_str(), row.saved_runtime), ("already_ended", None));
+}
+
+#[test]
+fn an_end_after_a_request_that_may_have_been_applied_is_ours_though_a_later_one_was_turned_away() {
+    let (mut engine, asked) = asked_once(Err(fault(FaultKind::TimedOut)));
+    let read_at = later(asked, secs(2));
+    engine.handle(Input::Tick, read_at);
+    engine.handle(Input::Read { id: "a".into(), answer: exchange(Ok(session("a", json!({}))), read_at) }, read_at);
+    let again_at = later(asked, secs(4));
+    assert_eq!(released(&tick(&mut engine, again_at)), ["a"]);
+    answer(&mut engine, "a", Err(fault(FaultKind::Throttled)), again_at);
+    let row = owner_ended(&mut engine, later(asked, secs(3)), later(asked, secs(5)));
+    assert_eq!((row.outcome.as_str(), row.attempts), ("confirmed", 2));
+}
+
+#[test]
+fn a_repeated_request_whose_intent_could_not_be_written_changes_nothing() {
+    let (mut engine, asked) = asked_once(Err(fault(FaultKind::Throttled)));
+    let again_at = later(asked, secs(6));
+    assert_eq!(released(&tick(&mut engine, again_at)), ["a"]);
+    engine.handle(Input::NotWritten { id: "a".into(), why: "disk full".to_owned() }, again_at);
+    let row = owner_ended(&mut engine, later(asked, secs(7)), later(asked, secs(8)));
+    assert_eq!((row.outcome.as_str(), row.attempts), ("already_ended", 1));
+}
