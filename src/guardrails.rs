@@ -126,7 +126,7 @@ impl Rails {
     /// Since when the fraction holds everything back, where it does.
     pub fn tripped(&self, ask_resumed_at: Option<Timestamp>, now: Moment) -> Option<Timestamp> {
         let at = self.tripped_at?;
-        let lifted = ask_resumed_at.is_some_and(|resumed| resumed >= at) || now.ours >= later(at, FRACTION_WINDOW);
+        let lifted = ask_resumed_at.is_some_and(|resumed| resumed > at) || now.ours >= later(at, FRACTION_WINDOW);
         (!lifted).then_some(at)
     }
 
@@ -156,6 +156,13 @@ impl Rails {
         }
         self.tripped_at = Some(now.ours);
         true
+    }
+
+    /// Forgets a trip that holds no longer. Gives whether an operator lifted it, where there was one.
+    pub fn untrip(&mut self, resumed_at: Option<Timestamp>, now: Moment) -> Option<bool> {
+        let at = self.tripped_at.filter(|_| self.tripped(resumed_at, now).is_none())?;
+        self.tripped_at = None;
+        Some(resumed_at.is_some_and(|resumed| resumed > at))
     }
 
     /// Every hold that applies, the shown one first.
@@ -235,9 +242,9 @@ impl Rails {
 
     /// Sessions requested within the window, and since the last `resume`.
     pub fn requested_since(&self, resumed_at: Option<Timestamp>, now: Moment) -> usize {
-        let from = resumed_at.unwrap_or(Timestamp::MIN).max(later(now.ours, -FRACTION_WINDOW));
-        let from_theirs = later(from, between(now.ours, now.theirs));
-        self.requested.iter().filter(|at| **at > from).count() + self.recalled.iter().filter(|at| **at > from_theirs).count()
+        let resumed_at = resumed_at.unwrap_or(Timestamp::MIN);
+        let counts = |at: Timestamp| at >= resumed_at && at > later(now.ours, -FRACTION_WINDOW);
+        self.requested.iter().filter(|at| counts(**at)).count() + self.recalled.iter().filter(|at| counts(now.ours_at(**at))).count()
     }
 
     /// Sessions that were live at some moment of the window.

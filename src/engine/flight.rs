@@ -39,7 +39,16 @@ pub enum Step {
 
 impl Flight {
     pub fn new(row: Release) -> Self {
-        Self { row, step: Step::Asking, seen_running: false, first_to_count: false, uncounted: false, tries: 0, confirm_by: Timestamp::MAX, stuck: false }
+        Self {
+            row,
+            step: Step::Asking,
+            seen_running: false,
+            first_to_count: false,
+            uncounted: false,
+            tries: 0,
+            confirm_by: Timestamp::MAX,
+            stuck: false,
+        }
     }
 
     /// A flight of an earlier life of the process: the provider is asked first.

@@ -58,7 +58,7 @@ impl Engine {
             self.roster.rejoin(id);
             return Turn::Next;
         }
-        if self.is_stale(tracked, now) {
+        if self.out_of_sight(tracked, now).is_some() {
             self.roster.park(id, None);
             return Turn::Next;
         }
@@ -92,16 +92,26 @@ impl Engine {
             Hold::Observe => self.observe(id, deadline, now),
             Hold::Paused | Hold::MaxReleasesPerPoll => Turn::Stop(None),
             Hold::MaxReleaseFraction => {
-                let resumed_at = self.orders.resumed_at.get(&self.terms.account).copied();
-                if self.rails.trip(resumed_at, now) {
-                    let (requested, live) = (self.rails.requested_since(resumed_at, now), self.rails.live_in_window(self.roster.len()));
+                if self.rails.trip(self.resumed_at(), now) {
                     self.write(Record::Tripped { account: self.terms.account.clone(), at: now.ours });
-                    self.tell(What::Tripped { requested, live });
+                    self.tell_tripped(now);
                 }
                 // A single pass does not wait for the hour to roll on.
                 let wake = held.until.unwrap_or_else(|| later(now.ours, FRACTION_WINDOW));
                 Turn::Stop((self.terms.pass == Pass::Daemon).then_some(wake))
             }
+        }
+    }
+
+    pub(super) fn tell_tripped(&mut self, now: Moment) {
+        let (requested, live) = (self.rails.requested_since(self.resumed_at(), now), self.rails.live_in_window(self.roster.len()));
+        self.tell(What::Tripped { requested, live });
+    }
+
+    pub(super) fn tell_untripped(&mut self, now: Moment) {
+        if let Some(by_operator) = self.rails.untrip(self.resumed_at(), now) {
+            self.census.dirty = true;
+            self.tell(What::Untripped { by_operator });
         }
     }
 
@@ -139,7 +149,7 @@ impl Engine {
         flight.step = Step::Asking;
         let (kind, row) = (flight.kind(), Box::new(flight.row.clone()));
         self.roster.leave_line(id);
-        self.pace.charge(1, now.ours);
+        self.pace.leave(Operation::Release, now.ours);
         self.under_way += 1;
         self.census.dirty = true;
         self.outbox.push_back(Command::Release { permit, kind, row });

@@ -17,6 +17,8 @@ pub struct Tracked {
     pub seen_at: Timestamp,
     /// When the books last heard of it (ours).
     pub written_at: Option<Timestamp>,
+    /// What was wrong with its row in the last listing that had one: what stands here is from an earlier one.
+    pub rejected: Option<String>,
 }
 
 /// Where a session with a deadline stands in line.
@@ -56,12 +58,12 @@ impl Roster {
     /// Puts a session into the list, in line by its verdict.
     pub fn admit(&mut self, session: Session, judgement: &Judgement, now: Timestamp) {
         let id = session.id.clone();
-        let written_at = self.live.get(&id).and_then(|known| known.written_at);
+        let (written_at, rejected) = self.live.get(&id).map_or((None, None), |known| (known.written_at, known.rejected.clone()));
         self.leave_line(&id);
         if let Some(deadline) = judgement.verdict.deadline() {
             self.coming.insert((deadline.at, id.clone()));
         }
-        self.live.insert(id, Tracked { session, verdict: judgement.verdict.clone(), seen_at: now, written_at });
+        self.live.insert(id, Tracked { session, verdict: judgement.verdict.clone(), seen_at: now, written_at, rejected });
     }
 
     pub fn remove(&mut self, id: &SessionId) -> Option<Tracked> {
