@@ -63,11 +63,14 @@ fn drained(engine: &mut Engine) -> Vec<Command> {
 }
 
 fn released(commands: &[Command]) -> Vec<&str> {
-    let id = |command| match command {
-        &Command::Release { ref permit, .. } => Some(permit.session().as_str()),
+    commands.iter().filter_map(asked_for).collect()
+}
+
+fn asked_for(command: &Command) -> Option<&str> {
+    match command {
+        Command::Release { permit, .. } => Some(permit.session().as_str()),
         _ => None,
-    };
-    commands.iter().filter_map(id).collect()
+    }
 }
 
 fn answer(engine: &mut Engine, id: &str, result: Result<Option<Session>, Fault>, now: Timestamp) -> Vec<Command> {
