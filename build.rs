@@ -1,8 +1,6 @@
 //! Tells the program which commit it was built from. Nothing here can fail a build: sources without a repository are told by whoever packs them, in
 //! `SESSION_REAPER_COMMIT`, or stay `unknown`.
 
-#![expect(clippy::print_stdout, reason = "standard output is how a build script answers")]
-
 use std::path::Path;
 use std::process::Command;
 
