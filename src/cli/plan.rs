@@ -4,7 +4,9 @@ use crate::cli::table::{Column, Table, print_json, say};
 use crate::cli::{Failure, Format, Globals, configured, outlook, runtime};
 use crate::clock::Clock;
 use crate::domain::event::PollOutcome;
+use crate::domain::hold::Hold;
 use crate::domain::time::{SignedDuration, clock_time, human};
+use crate::domain::verdict::VerdictWord;
 use crate::domain::view::{SessionView, Snapshot};
 
 #[derive(Debug, clap::Args)]
@@ -75,8 +77,9 @@ fn row(session: &SessionView) -> [String; 9] {
 }
 
 fn summary(snapshot: &Snapshot) -> String {
-    let due = snapshot.sessions.iter().filter(|session| session.verdict.as_str() == "due").count();
-    let now =
-        snapshot.sessions.iter().filter(|session| session.verdict.as_str() == "due" && session.hold.is_none() && session.release.is_none()).count();
-    format!("{} sessions, {due} due; `run` would release {now} now (mode = \"{}\")", snapshot.sessions.len(), snapshot.mode)
+    let due: Vec<&SessionView> = snapshot.sessions.iter().filter(|session| session.verdict == VerdictWord::Due).collect();
+    let now = due.iter().filter(|session| session.hold.is_none() && session.release.is_none()).count();
+    let observed = due.iter().any(|session| session.hold == Some(Hold::Observe));
+    let hint = if observed { "; `plan --set mode=enforce` shows what enforce would" } else { "" };
+    format!("{} sessions, {} due; `run` would release {now} now (mode = \"{}\"){hint}", snapshot.sessions.len(), due.len(), snapshot.mode)
 }
