@@ -88,7 +88,7 @@ fn summarize(reader: &Reader, since: Timestamp, until: Timestamp) -> Result<(), 
 }
 
 pub(super) fn telemetry() -> Result<Arc<Telemetry>, Failure> {
-    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), option_env!("SESSION_REAPER_COMMIT").unwrap_or("unknown"));
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), env!("SESSION_REAPER_COMMIT"));
     Ok(Arc::new(Telemetry::new(metrics.map_err(|why| Failure::work(format!("metrics could not be set up: {why}")))?)))
 }
 
