@@ -5,6 +5,7 @@
 mod browserbase_client;
 mod commands;
 mod config;
+mod daemon;
 mod house;
 mod ledger;
 mod server;
