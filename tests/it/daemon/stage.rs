@@ -234,6 +234,16 @@ pub(super) fn ci(millis: i64) -> NewSession {
     NewSession { metadata: Some(json!({ "env": "ci" })), age: MAX_AGE - SignedDuration::from_millis(millis), ..NewSession::default() }
 }
 
+/// Plays every case on a stage of its own, all at once: they wait most of their time. A failure is told under the name of its case.
+pub(super) fn side_by_side<T: Send + std::fmt::Debug>(cases: impl IntoIterator<Item = T>, play: impl Fn(T) + Sync) {
+    std::thread::scope(|scope| {
+        for case in cases {
+            let play = &play;
+            std::thread::Builder::new().name(format!("{case:?}")).spawn_scoped(scope, move || play(case)).expect("a thread");
+        }
+    });
+}
+
 /// A running daemon and its addresses.
 pub(super) struct Daemon {
     pub(super) process: Process,
