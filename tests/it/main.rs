@@ -5,6 +5,7 @@
 mod browserbase_client;
 mod commands;
 mod config;
+mod daemon;
 mod dependencies;
 mod house;
 mod ledger;
