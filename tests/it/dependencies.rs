@@ -16,7 +16,7 @@ const TWICE: &[(&str, &str)] = &[
 const REFUSED: &[&str] = &["aws-lc-sys", "chrono", "native-tls", "openssl-sys", "protobuf", "serde_yaml"];
 
 /// Features that only the tests' own dependencies turn on, in crates that the program is built of too.
-const ONLY_IN_TESTS: &[(&str, &str)] = &[("rustix", "fs")];
+const ONLY_IN_TESTS: &[(&str, &str)] = &[("globset", "default"), ("globset", "log"), ("rustix", "fs")];
 
 /// Every locked version, by name.
 fn locked() -> BTreeMap<String, BTreeSet<String>> {
