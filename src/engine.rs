@@ -343,8 +343,9 @@ impl Engine {
                 self.tell(What::Silenced { until });
             }
             Err(fault) if fault.is_refusal() => {
-                let again_at = self.pace.refuse(operation, fault, now);
-                self.tell(What::Refused { fault: fault.clone(), again_at });
+                if let (again_at, true) = self.pace.refuse(operation, fault, now) {
+                    self.tell(What::Refused { fault: fault.clone(), again_at });
+                }
             }
             Err(_) => {}
         }
