@@ -4,5 +4,9 @@ mod stage;
 
 mod alarms;
 mod crash;
+mod guardrails;
 mod listing;
+mod observing;
+mod operator;
 mod releasing;
+mod stopping;
