@@ -27,9 +27,7 @@ fn a_tripped_release_fraction_survives_a_restart_and_ends_by_an_operators_word()
     spared.iter().for_each(|id| drop(daemon.is_held(id, "max_release_fraction")));
     assert_eq!(daemon.account("growth")["tripped"], true);
     assert!(stage.requested().len() == 6 && !spared.iter().any(|id| stage.has_ended(id)));
-    eventually("the holds are counted", || {
-        (daemon.metric("session_reaper_holds", &[GROWTH, ("hold", "max_release_fraction")]) == 6.0).then_some(())
-    });
+    eventually("the holds are counted", || (daemon.metric("session_reaper_holds", &[GROWTH, ("hold", "max_release_fraction")]) == 6.0).then_some(()));
 
     stage.printed(["resume"]);
     stage.all_end(spared);
