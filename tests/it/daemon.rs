@@ -4,5 +4,14 @@ mod stage;
 
 mod alarms;
 mod crash;
+mod demo;
+mod guardrails;
 mod listing;
+mod observing;
+mod once;
+mod operator;
 mod releasing;
+mod secrets;
+mod shown;
+mod stopping;
+mod store;

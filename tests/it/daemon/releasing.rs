@@ -107,11 +107,11 @@ fn an_address_that_answers_404_for_everything_is_a_failure_and_no_end() {
 
 #[test]
 fn a_session_that_had_ended_before_our_request_saves_nothing() {
-    let stage = Stage::new();
+    // It closes itself at its deadline to the millisecond, where our request finds it ended: no poll comes between.
+    let stage = Stage::playing(&Script { poll_interval: "1h", ..Script::default() });
     let id = stage.add(NewSession { fate: Some((SignedDuration::from_mins(20), Cause::Closed)), ..ci(3_000) });
     let daemon = stage.daemon();
     daemon.is_ready();
-    // It closes itself at its deadline to the millisecond, where our request finds it ended.
     let row = daemon.comes_to(&id, "already_ended");
     assert!(row["saved_runtime_seconds"].is_null() && row["saved_cost"].is_null(), "{row}");
     assert_eq!((requests(&daemon, "already_ended"), requests(&daemon, "accepted")), (1.0, 0.0));

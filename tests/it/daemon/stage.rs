@@ -103,8 +103,7 @@ impl Stage {
     pub(super) fn skewed(skew: SignedDuration) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let clock = WorldClock::new(Clock::start(), 1.0);
-        let settings =
-            Settings { release_latency: SignedDuration::from_millis(20)..SignedDuration::from_millis(400), skew, ..Settings::seeded(1) };
+        let settings = Settings { release_latency: SignedDuration::from_millis(20)..SignedDuration::from_millis(400), skew, ..Settings::seeded(1) };
         let world = SharedWorld::new(World::with(settings, clock.now()));
         let server = runtime.block_on(Simulator::serve(([127, 0, 0, 1], 0).into(), world.clone(), clock)).expect("loopback has a free port");
         let stage = Self { world, clock, server, _runtime: runtime, folder: tempfile::tempdir().expect("a folder") };
