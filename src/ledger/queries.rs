@@ -68,7 +68,12 @@ impl Reader {
 
     /// What was released and saved within `[since, until)`.
     pub fn report(&self, since: Timestamp, until: Timestamp, by: &By) -> Result<Report, LedgerFault> {
-        self.ask(|books| report::report(books, since, until, by))
+        self.ask(|books| report::report(books, since, until, until, by))
+    }
+
+    /// The same from `since` on. Releases stand in the provider's time, which may be ahead of ours: the latest of them may lie after `now`.
+    pub fn report_to_now(&self, since: Timestamp, now: Timestamp, by: &By) -> Result<Report, LedgerFault> {
+        self.ask(|books| report::report(books, since, now, Timestamp::MAX, by))
     }
 
     fn ask<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, LedgerFault> {
