@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod house;
 mod ledger;
+mod once;
 mod server;
 mod simulator;
 mod support;
