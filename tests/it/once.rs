@@ -74,3 +74,18 @@ fn a_pass_that_is_told_to_stop_says_that_it_is_not_whole_and_a_reload_does_not_e
     pass.line_with("told to stop before the pass was over");
     assert_eq!(pass.ended().code(), Some(1));
 }
+
+#[test]
+fn a_hold_on_a_session_that_nobody_has_seen_says_so() {
+    let simulate = Simulate::start();
+    let desk = Desk::new(&simulate.base_url);
+    let plan = desk.command("bb_demo", ["plan", "--format", "json"]).output().expect("a plan");
+    let plan: serde_json::Value = serde_json::from_slice(&plan.stdout).expect("JSON");
+    let live = plan["sessions"].as_array().and_then(|sessions| sessions.last()).and_then(|last| last["id"].as_str()).expect("a session");
+    desk.command("bb_demo", ["run", "--once", "--set", "mode=observe"]).output().expect("a pass");
+    for (session, doubt) in [(live, false), ("misspelt", true)] {
+        let hold = desk.command("bb_demo", ["hold", session, "--for", "5m", "--reason", "demo"]).output().expect("a hold");
+        let said = String::from_utf8_lossy(&hold.stderr);
+        assert!(hold.status.success() && said.contains("has been seen yet") == doubt, "{said}");
+    }
+}
