@@ -9,6 +9,7 @@ mod daemon;
 mod dependencies;
 mod house;
 mod ledger;
+mod once;
 mod scenarios;
 mod server;
 mod simulator;
