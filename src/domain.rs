@@ -5,6 +5,8 @@
 pub mod event;
 pub mod exchange;
 pub mod fault;
+#[cfg(test)]
+pub mod fixtures;
 pub mod hold;
 pub mod listing;
 pub mod name;

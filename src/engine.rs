@@ -6,6 +6,7 @@
 
 mod backoff;
 mod confirming;
+mod doubt;
 mod explain;
 mod flight;
 mod pace;
@@ -203,6 +204,9 @@ impl Engine {
             }
         }
         self.tell_stuck();
+        if self.rails.tripped(self.resumed_at(), self.moment(now)).is_some() {
+            self.tell_tripped(self.moment(now));
+        }
     }
 
     /// Takes in what happened at `now`, by our clock.
@@ -225,7 +229,8 @@ impl Engine {
         let moment = self.moment(now);
         let poll = self.polling.due_at().filter(|_| !self.draining).map(|at| at.max(self.pace.next_at(Operation::List, now)));
         let line = self.roster.next_at(moment).filter(|_| !self.draining);
-        let read = self.reads.first().map(|(at, _)| (*at).max(self.pace.next_at(Operation::Read, now)));
+        let witness = self.has_called_witness().then_some(now);
+        let read = self.reads.first().map(|(at, _)| *at).into_iter().chain(witness).min().map(|at| at.max(self.pace.next_at(Operation::Read, now)));
         let census = self.census.told_at.filter(|_| self.census.dirty).map(|told| later(told, CENSUS_INTERVAL));
         let full = self.under_way >= self.most_under_way();
         let calls = if full { [None, None] } else { [read, self.release_wake] };
@@ -269,8 +274,10 @@ impl Engine {
 
     fn plan(&mut self, now: Timestamp) {
         self.roster.promote(self.moment(now));
+        self.tell_untripped(self.moment(now));
         self.plan_poll(now);
         self.plan_releases(now);
+        self.plan_witness(now);
         self.plan_reads(now);
         self.tell_census(now);
     }
@@ -302,6 +309,11 @@ impl Engine {
         Moment { ours: now, theirs: later(now, self.skew.applied()) }
     }
 
+    /// When an operator last resumed the account.
+    fn resumed_at(&self) -> Option<Timestamp> {
+        self.orders.resumed_at.get(&self.terms.account).copied()
+    }
+
     fn origin(&self) -> Origin<'_> {
         Origin { account: &self.terms.account, provider: self.terms.provider }
     }
@@ -319,7 +331,9 @@ impl Engine {
             self.tell(What::Called { operation: request.operation, status: request.status.clone(), took: request.took });
         }
         if let Some(reading) = answer.clock {
-            self.skew.observe(reading);
+            if self.skew.observe(reading) {
+                self.polling.soon(now);
+            }
             self.tell(What::Skew { skew: self.skew.shown() });
         }
         match &answer.result {
@@ -344,3 +358,6 @@ impl Engine {
         self.outbox.push_back(Command::Write(record));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,8 @@ const DRIFT_PER_SECOND: SignedDuration = SignedDuration::from_micros(100);
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Skew {
     known: Option<Interval>,
+    /// One reading that the provider's clock is further ahead: believed when a second one says so too.
+    suspected: Option<Interval>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -23,17 +25,25 @@ struct Interval {
 }
 
 impl Skew {
-    /// Narrows the interval by one reading; a reading that contradicts it (a clock was set) replaces it.
-    pub fn observe(&mut self, reading: ClockReading) {
+    /// Narrows the interval by one reading. One that contradicts it (a clock was set) replaces it: at once where it makes everything later, else when the
+    /// next reading agrees, for a single wrong `Date` must not make anything early. Gives whether another reading is wanted soon.
+    pub fn observe(&mut self, reading: ClockReading) -> bool {
         let fresh = Interval {
             low: between(reading.received, reading.date),
             high: between(reading.sent, later(reading.date, SignedDuration::from_secs(1))),
             at: reading.received,
         };
-        self.known = Some(match self.known {
-            Some(known) => known.widened(fresh.at).narrowed(fresh).unwrap_or(fresh),
-            None => fresh,
-        });
+        let suspected = self.suspected.take();
+        let Some(known) = self.known.map(|known| known.widened(fresh.at)) else {
+            self.known = Some(fresh);
+            return false;
+        };
+        let confirmed = suspected.and_then(|suspected| suspected.widened(fresh.at).narrowed(fresh));
+        let set_back = (fresh.high < known.low).then_some(fresh);
+        self.known = known.narrowed(fresh).or(set_back).or(confirmed).or(self.known);
+        let contradicted = self.known.is_none_or(|known| known.narrowed(fresh).is_none());
+        self.suspected = contradicted.then_some(fresh);
+        contradicted && suspected.is_none()
     }
 
     /// What is added to our time to get the provider's: nothing while the clocks may agree, else the lower end, so that nothing is ever early.
@@ -103,11 +113,38 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_is_believed_at_once() {
+    fn a_clock_that_was_set_back_is_believed_at_once() {
         let mut clock = Skew::default();
         clock.observe(reading(0, 3_600_000));
-        clock.observe(reading(5_000, 0));
+        assert!(!clock.observe(reading(5_000, 0)));
         assert_eq!(clock.applied(), SignedDuration::ZERO);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_forward_is_believed_when_a_second_reading_says_so() {
+        let mut clock = Skew::default();
+        clock.observe(reading(0, 0));
+        assert!(clock.observe(reading(5_000, 3_600_000)), "another reading is wanted");
+        assert_eq!(clock.applied(), SignedDuration::ZERO);
+        assert!(!clock.observe(reading(6_000, 3_600_000)));
+        assert!(clock.applied() >= SignedDuration::from_secs(3_598));
+    }
+
+    #[test]
+    fn a_single_wrong_date_makes_nothing_early() {
+        let mut clock = Skew::default();
+        for (now, skew) in [(0, 0), (5_000, 3_600_000), (6_000, 0), (35_000, 3_600_000), (65_000, 7_200_000), (66_000, 0)] {
+            clock.observe(reading(now, skew));
+            assert_eq!(clock.applied(), SignedDuration::ZERO, "at {now}");
+        }
+    }
+
+    #[test]
+    fn dates_that_never_agree_ask_for_another_reading_once() {
+        let mut clock = Skew::default();
+        clock.observe(reading(0, 0));
+        let wanted = [1, 2, 3].map(|hours| clock.observe(reading(hours * 5_000, hours * 3_600_000)));
+        assert_eq!(wanted, [true, false, false]);
     }
 
     #[test]
