@@ -272,8 +272,10 @@ impl Engine {
             }
             _ => self.roster.admit(session, &judgement, now),
         }
-        if self.is_under_way(&id) {
-            self.roster.leave_line(&id);
+        match self.flights.get(&id) {
+            Some(flight) if flight.step != Step::InLine => self.roster.leave_line(&id),
+            Some(flight) if flight.not_before > now => self.roster.park(&id, Some(flight.not_before)),
+            _ => {}
         }
     }
 

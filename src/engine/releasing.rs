@@ -262,14 +262,14 @@ impl Engine {
         self.back_in_line(id, later(now, wait));
     }
 
+    /// Has a session wait its turn again, from `at` on. One that no listing has shown yet joins the line when a listing does; one that a complete
+    /// listing lacks is read then.
     fn back_in_line(&mut self, id: &SessionId, at: Timestamp) {
         let Some(flight) = self.flights.get_mut(id) else { return };
         flight.step = Step::InLine;
+        flight.not_before = at;
         if self.roster.get(id).is_some() {
             self.roster.park(id, Some(at));
-        } else {
-            // Not listed any more: only a reading can say more of it.
-            self.read_at(id, later(at, LONGEST_RETRY));
         }
     }
 
