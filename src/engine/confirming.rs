@@ -202,6 +202,7 @@ impl Engine {
         let theirs = floor_millis(self.moment(now).theirs);
         let Some(flight) = self.flights.remove(id) else { return };
         let release = Box::new(flight.row);
+        self.tally.count(&release);
         let took = between(release.requested_at, theirs).max(SignedDuration::ZERO);
         self.tell(match release.outcome {
             Outcome::Confirmed => What::Confirmed { release, took },

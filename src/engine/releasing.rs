@@ -11,6 +11,7 @@ use crate::domain::session::{Phase, Session};
 use crate::domain::time::{Moment, SignedDuration, Timestamp, between, floor_millis, later};
 use crate::domain::verdict::Deadline;
 use crate::engine::flight::{Flight, Step};
+use crate::engine::polling::PATIENCE_OF_ONE_PASS;
 use crate::engine::roster::{Roster, Tracked};
 use crate::engine::{Command, Engine, Pass, Terms, backoff, view};
 use crate::guardrails::{Ask, FRACTION_WINDOW, Held};
@@ -67,7 +68,8 @@ impl Engine {
         }
         let free_at = self.pace.next_at(Operation::Release, now);
         if free_at > now {
-            return Turn::Stop(Some(free_at));
+            let bearable = self.terms.pass == Pass::Daemon || free_at < later(now, PATIENCE_OF_ONE_PASS);
+            return Turn::Stop(bearable.then_some(free_at));
         }
         self.request(id, &deadline, moment)
     }
@@ -260,14 +262,14 @@ impl Engine {
         self.back_in_line(id, later(now, wait));
     }
 
+    /// Has a session wait its turn again, from `at` on. One that no listing has shown yet joins the line when a listing does; one that a complete
+    /// listing lacks is read then.
     fn back_in_line(&mut self, id: &SessionId, at: Timestamp) {
         let Some(flight) = self.flights.get_mut(id) else { return };
         flight.step = Step::InLine;
+        flight.not_before = at;
         if self.roster.get(id).is_some() {
             self.roster.park(id, Some(at));
-        } else {
-            // Not listed any more: only a reading can say more of it.
-            self.read_at(id, later(at, LONGEST_RETRY));
         }
     }
 

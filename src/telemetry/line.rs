@@ -27,7 +27,10 @@ pub(super) fn write(event: &Event, news: News) {
         }
         What::Silenced { until } => warn!(%account, until = %rfc3339(*until), "the provider asked for silence; calling nothing until then"),
         What::Tripped { requested, live } => {
-            error!(%account, requested, live, "max_release_fraction reached; releasing nothing until the hour has rolled on or `session-reaper resume`");
+            error!(
+                %account, requested, live,
+                "max_release_fraction reached; releasing nothing until the hour has rolled on, or `session-reaper resume`"
+            );
         }
         What::Untripped { by_operator } => info!(%account, by_operator, "max_release_fraction holds the account back no longer"),
         What::Reappeared { id } => warn!(%account, session = %id, "a session that had ended is listed as live again"),
