@@ -24,9 +24,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::telemetry::log;
 
+/// The version with the commit it was built from: `0.1.0 (abc1234)`.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SESSION_REAPER_COMMIT"), ")");
+
 /// Releases cloud-browser sessions that have outlived their use, proves that they ended, and keeps true books.
 #[derive(Debug, Parser)]
-#[command(name = "session-reaper", version, max_term_width = 100, propagate_version = true)]
+#[command(name = "session-reaper", version = VERSION, max_term_width = 100, propagate_version = true)]
 pub struct Cli {
     #[command(flatten)]
     pub globals: Globals,
@@ -36,6 +39,7 @@ pub struct Cli {
 
 /// Options that every command takes.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Globals {
     /// Configuration file [default: $SESSION_REAPER_CONFIG, ./session-reaper.toml, /etc/session-reaper/config.toml: the first that exists]
     #[arg(long, global = true, value_name = "FILE")]

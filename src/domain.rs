@@ -5,12 +5,15 @@
 pub mod event;
 pub mod exchange;
 pub mod fault;
+#[cfg(test)]
+pub mod fixtures;
 pub mod hold;
 pub mod listing;
 pub mod name;
 pub mod record;
 pub mod release;
 pub mod session;
+pub mod text;
 pub mod time;
 pub mod verdict;
 pub mod view;

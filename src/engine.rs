@@ -6,6 +6,7 @@
 
 mod backoff;
 mod confirming;
+mod doubt;
 mod explain;
 mod flight;
 mod pace;
@@ -24,7 +25,7 @@ use crate::domain::hold::Orders;
 use crate::domain::listing::Listing;
 use crate::domain::name::{AccountName, Kind, PolicyName, Provider, SessionId};
 use crate::domain::record::{Recall, Record};
-use crate::domain::release::Release;
+use crate::domain::release::{Outcome, Release};
 use crate::domain::session::Session;
 use crate::domain::time::{Moment, SignedDuration, Timestamp, later};
 use crate::domain::verdict::Limit;
@@ -137,7 +138,31 @@ pub struct Engine {
     stuck_told: usize,
     draining: bool,
     census: Census,
+    tally: Tally,
     outbox: VecDeque<Command>,
+}
+
+/// What has come of this life's releases so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub released: usize,
+    pub saved: SignedDuration,
+    pub already_ended: usize,
+    /// Ended for good, and not by us.
+    pub failed: usize,
+}
+
+impl Tally {
+    fn count(&mut self, release: &Release) {
+        match release.outcome {
+            Outcome::Confirmed => {
+                self.released += 1;
+                self.saved = self.saved.saturating_add(release.saved_runtime.unwrap_or_default());
+            }
+            Outcome::AlreadyEnded => self.already_ended += 1,
+            Outcome::Requested | Outcome::Denied | Outcome::Failed | Outcome::Stuck => self.failed += 1,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -181,6 +206,7 @@ impl Engine {
             stuck_told: 0,
             draining: false,
             census: Census::default(),
+            tally: Tally::default(),
             outbox: VecDeque::new(),
         };
         engine.carry_on(recall, now);
@@ -203,6 +229,9 @@ impl Engine {
             }
         }
         self.tell_stuck();
+        if self.rails.tripped(self.resumed_at(), self.moment(now)).is_some() {
+            self.tell_tripped(self.moment(now));
+        }
     }
 
     /// Takes in what happened at `now`, by our clock.
@@ -223,9 +252,10 @@ impl Engine {
     /// When to come back with [`Input::Tick`], by our clock, if nothing else happens first.
     pub fn poll_timeout(&self, now: Timestamp) -> Option<Timestamp> {
         let moment = self.moment(now);
-        let poll = self.polling.due_at().filter(|_| !self.draining).map(|at| at.max(self.pace.next_at(Operation::List, now)));
+        let poll = self.listing_due_at(now).filter(|_| !self.draining);
         let line = self.roster.next_at(moment).filter(|_| !self.draining);
-        let read = self.reads.first().map(|(at, _)| (*at).max(self.pace.next_at(Operation::Read, now)));
+        let witness = self.has_called_witness().then_some(now);
+        let read = self.reads.first().map(|(at, _)| *at).into_iter().chain(witness).min().map(|at| at.max(self.pace.next_at(Operation::Read, now)));
         let census = self.census.told_at.filter(|_| self.census.dirty).map(|told| later(told, CENSUS_INTERVAL));
         let full = self.under_way >= self.most_under_way();
         let calls = if full { [None, None] } else { [read, self.release_wake] };
@@ -239,7 +269,9 @@ impl Engine {
 
     /// Everything that was asked for is settled, or waits for something that only time or a person can bring.
     pub fn is_settled(&self) -> bool {
-        let rests = |flight: &Flight| flight.is_at_rest() || (self.draining && flight.step == flight::Step::InLine);
+        // Nobody asks again while draining, and no listing is made.
+        let left = |flight: &Flight| self.draining && matches!(flight.step, flight::Step::InLine | flight::Step::Listing { .. });
+        let rests = |flight: &Flight| flight.is_at_rest() || left(flight);
         self.under_way == 0 && self.flights.values().all(rests)
     }
 
@@ -253,14 +285,18 @@ impl Engine {
         self.polling.introduced
     }
 
-    /// When the next listing is due, by our clock; nothing while one is under way, or once a single pass has made its last.
-    pub fn listing_due_at(&self) -> Option<Timestamp> {
-        self.polling.due_at()
+    /// When the next listing may leave, by our clock; nothing while one is under way, or once a single pass has made its last.
+    pub fn listing_due_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.polling.due_at().map(|at| at.max(self.pace.next_at(Operation::List, now)))
     }
 
     /// Releases that have not come to their end.
     pub fn unfinished(&self) -> impl Iterator<Item = &Release> {
         self.flights.values().map(|flight| &flight.row)
+    }
+
+    pub fn tally(&self) -> Tally {
+        self.tally
     }
 
     pub fn terms(&self) -> &Terms {
@@ -269,8 +305,10 @@ impl Engine {
 
     fn plan(&mut self, now: Timestamp) {
         self.roster.promote(self.moment(now));
+        self.tell_untripped(self.moment(now));
         self.plan_poll(now);
         self.plan_releases(now);
+        self.plan_witness(now);
         self.plan_reads(now);
         self.tell_census(now);
     }
@@ -284,6 +322,7 @@ impl Engine {
     }
 
     fn reconfigured(&mut self, terms: Terms, new_credential: bool, now: Timestamp) {
+        self.draining = false;
         self.pace.reconfigure(terms.requests_per_second);
         self.rails.reconfigure(terms.guardrails.clone());
         if new_credential {
@@ -300,6 +339,11 @@ impl Engine {
 
     fn moment(&self, now: Timestamp) -> Moment {
         Moment { ours: now, theirs: later(now, self.skew.applied()) }
+    }
+
+    /// When an operator last resumed the account.
+    fn resumed_at(&self) -> Option<Timestamp> {
+        self.orders.resumed_at.get(&self.terms.account).copied()
     }
 
     fn origin(&self) -> Origin<'_> {
@@ -319,7 +363,9 @@ impl Engine {
             self.tell(What::Called { operation: request.operation, status: request.status.clone(), took: request.took });
         }
         if let Some(reading) = answer.clock {
-            self.skew.observe(reading);
+            if self.skew.observe(reading) {
+                self.polling.soon(now);
+            }
             self.tell(What::Skew { skew: self.skew.shown() });
         }
         match &answer.result {
@@ -329,8 +375,9 @@ impl Engine {
                 self.tell(What::Silenced { until });
             }
             Err(fault) if fault.is_refusal() => {
-                let again_at = self.pace.refuse(operation, fault, now);
-                self.tell(What::Refused { fault: fault.clone(), again_at });
+                if let (again_at, true) = self.pace.refuse(operation, fault, now) {
+                    self.tell(What::Refused { fault: fault.clone(), again_at });
+                }
             }
             Err(_) => {}
         }
@@ -344,3 +391,6 @@ impl Engine {
         self.outbox.push_back(Command::Write(record));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,9 @@ pub const FRACTION_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 /// Up to this many sessions the release fraction does not apply: half of three is no guard, only an obstacle.
 pub const FRACTION_FLOOR: usize = 10;
 
+/// What a product of floats may lack of the whole number that it means: 0.29 × 100 is 28.999….
+const ROUNDING: f64 = 1e-9;
+
 /// The right to send one release request for one session.
 #[derive(Debug)]
 pub struct Permit {
@@ -123,7 +126,7 @@ impl Rails {
     /// Since when the fraction holds everything back, where it does.
     pub fn tripped(&self, ask_resumed_at: Option<Timestamp>, now: Moment) -> Option<Timestamp> {
         let at = self.tripped_at?;
-        let lifted = ask_resumed_at.is_some_and(|resumed| resumed >= at) || now.ours >= later(at, FRACTION_WINDOW);
+        let lifted = ask_resumed_at.is_some_and(|resumed| resumed > at) || now.ours >= later(at, FRACTION_WINDOW);
         (!lifted).then_some(at)
     }
 
@@ -153,6 +156,13 @@ impl Rails {
         }
         self.tripped_at = Some(now.ours);
         true
+    }
+
+    /// Forgets a trip that holds no longer. Gives whether an operator lifted it, where there was one.
+    pub fn untrip(&mut self, resumed_at: Option<Timestamp>, now: Moment) -> Option<bool> {
+        let at = self.tripped_at.filter(|_| self.tripped(resumed_at, now).is_none())?;
+        self.tripped_at = None;
+        Some(resumed_at.is_some_and(|resumed| resumed > at))
     }
 
     /// Every hold that applies, the shown one first.
@@ -210,7 +220,8 @@ impl Rails {
             return Some(Held { hold: Hold::MaxReleaseFraction, until: Some(until), reason });
         }
         let (requested, live) = (self.requested_since(resumed_at, now), self.live_in_window(ask.live));
-        let over = !ask.again && live > FRACTION_FLOOR && (requested + 1) as f64 > live as f64 * self.settings.max_release_fraction;
+        let share = live as f64 * self.settings.max_release_fraction;
+        let over = !ask.again && live > FRACTION_FLOOR && (requested + 1) as f64 > share + ROUNDING;
         over.then(|| Held {
             hold: Hold::MaxReleaseFraction,
             until: None,
@@ -231,9 +242,9 @@ impl Rails {
 
     /// Sessions requested within the window, and since the last `resume`.
     pub fn requested_since(&self, resumed_at: Option<Timestamp>, now: Moment) -> usize {
-        let from = resumed_at.unwrap_or(Timestamp::MIN).max(later(now.ours, -FRACTION_WINDOW));
-        let from_theirs = later(from, between(now.ours, now.theirs));
-        self.requested.iter().filter(|at| **at > from).count() + self.recalled.iter().filter(|at| **at > from_theirs).count()
+        let resumed_at = resumed_at.unwrap_or(Timestamp::MIN);
+        let counts = |at: Timestamp| at >= resumed_at && at > later(now.ours, -FRACTION_WINDOW);
+        self.requested.iter().filter(|at| counts(**at)).count() + self.recalled.iter().filter(|at| counts(now.ours_at(**at))).count()
     }
 
     /// Sessions that were live at some moment of the window.
@@ -245,3 +256,6 @@ impl Rails {
 fn by_observing(ask: &Ask<'_>) -> Option<Held> {
     (ask.mode == Mode::Observe).then(|| Held { hold: Hold::Observe, until: None, reason: "mode = \"observe\" releases nothing".to_owned() })
 }
+
+#[cfg(test)]
+mod tests;

@@ -108,3 +108,6 @@ impl Reading {
         self.unreadable.map(|(tag, found, why)| UnreadableTag { policy: policy.clone(), tag, found, why })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,14 +31,17 @@ pub fn settle(release: &Release, seen_running: bool, session: &Session) -> Findi
         return Finding::Live;
     }
     let Some(ended_at) = session.ended_at else { return Finding::Unsettled };
-    let timed_out = session.status.phase == Phase::TimedOut;
+    if session.status.phase == Phase::TimedOut {
+        let outlived = seen_running || release.accepted_at.is_some_and(|accepted_at| ended_at > accepted_at);
+        return if outlived { Finding::RanOut { ended_at } } else { Finding::NotOurs { ended_at } };
+    }
     if seen_running {
-        return if timed_out { Finding::RanOut { ended_at } } else { Finding::Ours { ended_at } };
+        return Finding::Ours { ended_at };
     }
     let Some(asked_at) = release.asked_at.map(floor_millis) else { return Finding::NotOurs { ended_at } };
     let unanswered = release.accepted_at.is_none() && release.attempts <= 1;
     let too_late = unanswered && ended_at > later(asked_at, UNANSWERED_REACH);
-    if timed_out || ended_at < asked_at || too_late { Finding::NotOurs { ended_at } } else { Finding::Ours { ended_at } }
+    if ended_at < asked_at || too_late { Finding::NotOurs { ended_at } } else { Finding::Ours { ended_at } }
 }
 
 /// What stands in the books for a session that ended on our request.
@@ -79,3 +82,6 @@ pub fn enter_end(release: &mut Release, outcome: Outcome, ended_at: Option<Times
         release.saved_cost = saved.cost;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::cli::table::{print, print_json};
 use crate::cli::{Failure, Format, Globals, configured, runtime};
 use crate::clock::Clock;
 use crate::config::{self, AccountSettings, Credentials, Faults, Loaded};
@@ -30,10 +31,10 @@ pub fn run(flags: &Flags, globals: &Globals) -> Result<(), Failure> {
     let credentials = if flags.skip_credentials { Credentials::Skip } else { Credentials::Check };
     let loaded = config::load(&configured::source(globals, credentials)).map_err(|faults| refusal(&faults, flags.format))?;
     let tried = if flags.online { Some(online(&loaded)?) } else { None };
-    print(&match flags.format {
-        Format::Table => text(&loaded) + &tried.as_deref().map(tried_text).unwrap_or_default(),
-        Format::Json => pretty(&valid(&loaded, tried.as_deref())),
-    });
+    match flags.format {
+        Format::Table => print(&(text(&loaded) + &tried.as_deref().map(tried_text).unwrap_or_default()))?,
+        Format::Json => print_json(&valid(&loaded, tried.as_deref()))?,
+    }
     let refused = tried.iter().flatten().any(|account| account.error.is_some());
     if refused { Err(Failure::Silent) } else { Ok(()) }
 }
@@ -76,7 +77,10 @@ fn refusal(faults: &Faults, format: Format) -> Failure {
     match format {
         Format::Table => Failure::usage(faults),
         Format::Json => {
-            print(&pretty(&json!({ "valid": false, "faults": faults.0, "warnings": [], "effective": null, "origins": {} })));
+            let told = print_json(&json!({ "valid": false, "faults": faults.0, "warnings": [], "effective": null, "origins": {} }));
+            if let Err(failure) = told {
+                return failure;
+            }
             let count = faults.0.len();
             Failure::Usage(format!("the configuration has {count} {}", if count == 1 { "fault" } else { "faults" }))
         }
@@ -96,10 +100,6 @@ fn tried_text(tried: &[Tried]) -> String {
     tried.iter().map(line).collect()
 }
 
-fn pretty(value: &serde_json::Value) -> String {
-    format!("{value:#}")
-}
-
 /// Beyond this width, values push their origin to the right instead of all the others'.
 const WIDEST: usize = 60;
 
@@ -114,9 +114,5 @@ fn text(loaded: &Loaded) -> String {
     for warning in &loaded.warnings {
         _ = writeln!(out, "warning: {warning}");
     }
-    out + "configuration is valid"
-}
-
-fn print(text: &str) {
-    anstream::println!("{text}");
+    out + "configuration is valid\n"
 }

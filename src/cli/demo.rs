@@ -53,7 +53,8 @@ async fn demonstrate(flags: &Flags) -> Result<(), Failure> {
     daemon::run(standing, setup, no_file, wishes).await.map_err(Failure::work)?;
     simulator.stop().await;
     narrator.abort();
-    say(format!("\nthat was {}. The README's next step sets it up for a real account, in observe mode.", human(clock.now().duration_since(began))))
+    say("")?;
+    say(format!("That was {}. The README's next step sets it up for a real account, in observe mode.", human(clock.now().duration_since(began))))
 }
 
 async fn simulate(seed: u64, clock: Clock) -> Result<Running, Failure> {
@@ -83,5 +84,6 @@ fn introduce(setup: &Setup, standing: &Standing, flags: &Flags) -> Result<(), Fa
     say(format!("  metrics    http://{address}/metrics"))?;
     say(format!("  live       http://{address}/api/v1/sessions"))?;
     say(format!("  releases   http://{address}/api/v1/releases"))?;
-    say(format!("It ends by itself after {}, or with Ctrl-C.\n", human(flags.stop_after)))
+    say(format!("It ends by itself after {}, or with Ctrl-C.", human(flags.stop_after)))?;
+    say("")
 }

@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 
+use crate::cli::table::print_json;
 use crate::cli::{Failure, Globals};
 use crate::config::{self, Draft};
 
@@ -25,6 +26,5 @@ pub fn run(flags: &Flags, _globals: &Globals) -> Result<(), Failure> {
         Dialect::Current => Draft::Current,
         Dialect::Seven => Draft::Seven,
     };
-    anstream::println!("{:#}", config::schema(draft));
-    Ok(())
+    print_json(&config::schema(draft))
 }

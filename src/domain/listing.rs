@@ -23,6 +23,14 @@ pub struct Rows {
     pub rejected: Vec<RejectedRow>,
 }
 
+impl Rows {
+    /// The sessions that are known to be there, be their rows readable or not.
+    pub fn there(&self) -> impl Iterator<Item = &SessionId> {
+        let live = self.sessions.iter().filter(|session| !session.status.phase.is_ended()).map(|session| &session.id);
+        live.chain(self.rejected.iter().filter_map(|row| row.id.as_ref()))
+    }
+}
+
 /// One reading of an account's live sessions.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Listing {
@@ -58,13 +66,12 @@ impl Complete {
         &self.rows
     }
 
-    /// Those of `known` that are gone. A rejected row without an id could be any of them, so that with one nothing is gone.
+    /// Those of `known` that are gone: not listed, or listed as ended. A rejected row without an id could be any of them, so that with one nothing is gone.
     pub fn gone<'a>(&self, known: impl Iterator<Item = &'a SessionId>) -> Vec<SessionId> {
         if self.rows.rejected.iter().any(|row| row.id.is_none()) {
             return Vec::new();
         }
-        let there: BTreeSet<&SessionId> =
-            self.rows.sessions.iter().map(|session| &session.id).chain(self.rows.rejected.iter().filter_map(|row| row.id.as_ref())).collect();
+        let there: BTreeSet<&SessionId> = self.rows.there().collect();
         known.filter(|id| !there.contains(id)).cloned().collect()
     }
 }

@@ -1,8 +1,11 @@
 //! Believing ends: a release counts when the provider says that the session ended, and not before.
 
+use std::collections::BTreeSet;
+
 use crate::domain::event::{Operation, What};
 use crate::domain::exchange::Exchange;
 use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::listing::Complete;
 use crate::domain::name::SessionId;
 use crate::domain::release::{Outcome, RequestOutcome};
 use crate::domain::session::{Phase, Session};
@@ -25,7 +28,7 @@ impl Engine {
             let Some(flight) = self.flights.get_mut(&id) else { continue };
             flight.step = Step::Reading;
             let kind = flight.kind();
-            self.pace.charge(1, now);
+            self.pace.leave(Operation::Read, now);
             self.under_way += 1;
             self.outbox.push_back(Command::Read { id, kind });
         }
@@ -126,14 +129,18 @@ impl Engine {
         self.polling.soon(now);
     }
 
-    /// What a complete listing says of the flights: `gone` are those that it does not have.
-    pub(super) fn settle_by_listing(&mut self, gone: &[SessionId], sent_at: Timestamp, now: Timestamp) {
+    /// What a complete listing says of the flights.
+    pub(super) fn settle_by_listing(&mut self, complete: &Complete, sent_at: Timestamp, now: Timestamp) {
+        let gone = complete.gone(self.flights.keys());
+        let there: BTreeSet<&SessionId> = complete.rows().there().collect();
         let waiting: Vec<(SessionId, Step)> = self.flights.iter().map(|(id, flight)| (id.clone(), flight.step)).collect();
         for (id, step) in waiting {
             let is_gone = gone.binary_search(&id).is_ok();
             match step {
                 Step::Listing { since } if sent_at < since => self.polling.soon(now),
                 Step::Listing { .. } if is_gone => self.believe_gone(&id, now),
+                // A row that could not be read may be it: the next listing tells.
+                Step::Listing { .. } if !there.contains(&id) => {}
                 Step::Listing { .. } => self.contradicted(&id, now),
                 // Not listed any more: what the provider says of it now settles the matter.
                 Step::ToRead { .. } | Step::InLine if is_gone => self.read_at(&id, now),
@@ -158,8 +165,12 @@ impl Engine {
     /// The provider does not know the session and lists it all the same: an address that answers 404 for everything looks like this.
     fn contradicted(&mut self, id: &SessionId, now: Timestamp) {
         let Some(flight) = self.flights.get_mut(id) else { return };
-        flight.tries += 1;
         let uncounted = flight.uncounted;
+        if uncounted {
+            flight.was_not_applied();
+        } else {
+            flight.tries += 1;
+        }
         let fault = Fault::new(FaultKind::NotFound, "the provider answers 404 for a session that it lists: is base_url right?");
         flight.row.fault = Some(fault.to_string());
         if uncounted {
@@ -191,6 +202,7 @@ impl Engine {
         let theirs = floor_millis(self.moment(now).theirs);
         let Some(flight) = self.flights.remove(id) else { return };
         let release = Box::new(flight.row);
+        self.tally.count(&release);
         let took = between(release.requested_at, theirs).max(SignedDuration::ZERO);
         self.tell(match release.outcome {
             Outcome::Confirmed => What::Confirmed { release, took },

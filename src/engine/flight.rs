@@ -11,6 +11,8 @@ pub struct Flight {
     pub step: Step,
     /// An answer to a request of ours showed the session running: whatever ended it came after.
     pub seen_running: bool,
+    /// No request before the last one may have been applied: should that one turn out not to be either, no end is our doing.
+    pub first_to_count: bool,
     /// The last request's outcome is not known yet, and so is not counted yet.
     pub uncounted: bool,
     /// Tries since the last progress, for the backoff.
@@ -37,13 +39,29 @@ pub enum Step {
 
 impl Flight {
     pub fn new(row: Release) -> Self {
-        Self { row, step: Step::Asking, seen_running: false, uncounted: false, tries: 0, confirm_by: Timestamp::MAX, stuck: false }
+        Self {
+            row,
+            step: Step::Asking,
+            seen_running: false,
+            first_to_count: false,
+            uncounted: false,
+            tries: 0,
+            confirm_by: Timestamp::MAX,
+            stuck: false,
+        }
     }
 
     /// A flight of an earlier life of the process: the provider is asked first.
     pub fn recalled(row: Release, confirm_by: Timestamp) -> Self {
         let stuck = row.outcome == Outcome::Stuck;
         Self { step: Step::InLine, confirm_by, stuck, ..Self::new(row) }
+    }
+
+    /// The last request did nothing at the provider: an end from now on until the next one is not our doing, unless an earlier one may have been applied.
+    pub fn was_not_applied(&mut self) {
+        if self.first_to_count {
+            self.row.asked_at = None;
+        }
     }
 
     pub fn kind(&self) -> Kind {

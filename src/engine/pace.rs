@@ -23,19 +23,24 @@ pub struct Pace {
     tokens: f64,
     filled_at: Timestamp,
     silent_until: Option<Timestamp>,
-    /// A 401 refuses every operation, a 403 the one that met it.
-    refused: BTreeMap<Operation, Refusal>,
+    /// A 401 refuses the whole key.
+    refused: Option<Refusal>,
+    /// A 403 refuses the operation that met it.
+    denied: BTreeMap<Operation, Refusal>,
 }
 
+/// While it lasts, one request at a time asks whether it still does.
 #[derive(Clone, Copy, Debug)]
 struct Refusal {
     wait: SignedDuration,
     until: Timestamp,
+    /// A request has left to ask.
+    asked: bool,
 }
 
 impl Pace {
     pub fn new(per_second: f64, now: Timestamp) -> Self {
-        Self { per_second, tokens: burst(per_second), filled_at: now, silent_until: None, refused: BTreeMap::new() }
+        Self { per_second, tokens: burst(per_second), filled_at: now, silent_until: None, refused: None, denied: BTreeMap::new() }
     }
 
     pub fn reconfigure(&mut self, per_second: f64) {
@@ -45,18 +50,25 @@ impl Pace {
 
     /// The credential changed: what the old one was refused says nothing of it.
     pub fn forget_refusal(&mut self) {
-        self.refused.clear();
+        self.refused = None;
+        self.denied.clear();
     }
 
     /// When the next such request may leave; `now` or earlier means at once.
     pub fn next_at(&self, operation: Operation, now: Timestamp) -> Timestamp {
         let missing = (1.0 - self.tokens_at(now)).max(0.0) / self.per_second;
         let filled = if missing > 0.0 { later(now, SignedDuration::from_micros((missing * 1e6).ceil() as i64)) } else { now };
-        let refused = self.refused.get(&operation).map(|refusal| refusal.until);
-        [self.silent_until, refused].into_iter().flatten().fold(filled, Timestamp::max)
+        let refused = self.refused.iter().chain(self.denied.get(&operation)).map(|refusal| refusal.until);
+        self.silent_until.into_iter().chain(refused).fold(filled, Timestamp::max)
     }
 
-    /// A request leaves. More than one may be charged afterwards, where a call took several.
+    /// A call leaves. Where the provider refuses us, it asks for all that wait.
+    pub fn leave(&mut self, operation: Operation, now: Timestamp) {
+        self.charge(1, now);
+        self.refused.iter_mut().chain(self.denied.get_mut(&operation)).for_each(|refusal| refusal.ask(now));
+    }
+
+    /// Counts requests that a call took beside its first.
     pub fn charge(&mut self, requests: usize, now: Timestamp) {
         self.tokens = self.tokens_at(now) - requests as f64;
         self.filled_at = self.filled_at.max(now);
@@ -70,24 +82,23 @@ impl Pace {
         until
     }
 
-    /// The provider refuses the credential, for this operation (403) or altogether (401). Gives when it is asked again.
-    pub fn refuse(&mut self, operation: Operation, fault: &Fault, now: Timestamp) -> Timestamp {
+    /// The provider refuses the credential, for this operation (403) or altogether (401). Gives when it is asked again, and whether that is news.
+    pub fn refuse(&mut self, operation: Operation, fault: &Fault, now: Timestamp) -> (Timestamp, bool) {
         let altogether = fault.kind == FaultKind::Unauthorized;
-        for each in Operation::ALL.iter().filter(|each| altogether || **each == operation) {
-            let refusal = match self.refused.get(each) {
-                // Several calls that were under way together are one refusal.
-                Some(refusal) if now < refusal.until => *refusal,
-                Some(refusal) => Refusal::after((refusal.wait * 2).min(LONGEST_REFUSAL), now),
-                None => Refusal::after(FIRST_REFUSAL, now),
-            };
-            self.refused.insert(*each, refusal);
+        let known = if altogether { self.refused } else { self.denied.get(&operation).copied() };
+        let refusal = Refusal::met_again(known, now);
+        if altogether {
+            self.refused = Some(refusal);
+        } else {
+            self.denied.insert(operation, refusal);
         }
-        self.refused.get(&operation).map_or(now, |refusal| refusal.until)
+        (refusal.until, known.is_none_or(|known| known.until != refusal.until))
     }
 
     /// The provider accepts the credential for this operation.
     pub fn accepted(&mut self, operation: Operation) {
-        self.refused.remove(&operation);
+        self.refused = None;
+        self.denied.remove(&operation);
     }
 
     fn tokens_at(&self, now: Timestamp) -> f64 {
@@ -98,7 +109,22 @@ impl Pace {
 
 impl Refusal {
     fn after(wait: SignedDuration, now: Timestamp) -> Self {
-        Self { wait, until: later(now, wait) }
+        Self { wait, until: later(now, wait), asked: false }
+    }
+
+    /// Calls that were under way together are one refusal; one that asked again makes the wait longer.
+    fn met_again(known: Option<Self>, now: Timestamp) -> Self {
+        match known {
+            None => Self::after(FIRST_REFUSAL, now),
+            Some(refusal) if now < refusal.until && !refusal.asked => refusal,
+            Some(refusal) => Self::after((refusal.wait * 2).min(LONGEST_REFUSAL), now),
+        }
+    }
+
+    /// One request leaves to ask: the next one, should this one never be answered, no sooner than after another wait.
+    fn ask(&mut self, now: Timestamp) {
+        self.asked = true;
+        self.until = later(now, self.wait);
     }
 }
 
@@ -147,7 +173,7 @@ mod tests {
         let mut pace = Pace::new(10.0, at(0));
         let waits: Vec<i64> = (0..7)
             .scan(at(0), |now, _| {
-                let until = pace.refuse(Operation::List, &fault, *now);
+                let (until, _) = pace.refuse(Operation::List, &fault, *now);
                 let wait = between(*now, until).as_secs();
                 *now = until;
                 Some(wait)
@@ -155,14 +181,30 @@ mod tests {
             .collect();
         assert_eq!(waits, [30, 60, 120, 240, 480, 600, 600]);
         pace.accepted(Operation::List);
-        assert_eq!(pace.refuse(Operation::List, &fault, at(0)), at(30_000));
+        assert_eq!(pace.refuse(Operation::List, &fault, at(0)), (at(30_000), true));
     }
 
     #[test]
     fn calls_refused_together_are_one_refusal() {
         let fault = Fault::new(FaultKind::Unauthorized, "no");
         let mut pace = Pace::new(10.0, at(0));
-        assert_eq!(pace.refuse(Operation::List, &fault, at(0)), pace.refuse(Operation::Read, &fault, at(5)));
+        assert_eq!(pace.refuse(Operation::List, &fault, at(0)), (at(30_000), true));
+        assert_eq!(pace.refuse(Operation::Read, &fault, at(5)), (at(30_000), false));
+    }
+
+    #[test]
+    fn one_request_asks_whether_the_credential_is_still_refused() {
+        let fault = Fault::new(FaultKind::Unauthorized, "no");
+        let mut pace = Pace::new(10.0, at(0));
+        pace.refuse(Operation::List, &fault, at(0));
+        pace.leave(Operation::List, at(30_000));
+        for operation in Operation::ALL {
+            assert_eq!(pace.next_at(*operation, at(30_000)), at(60_000), "{operation}");
+        }
+        assert_eq!(pace.refuse(Operation::List, &fault, at(30_100)), (at(90_100), true));
+        pace.leave(Operation::Read, at(90_100));
+        pace.accepted(Operation::Read);
+        assert_eq!(pace.next_at(Operation::Release, at(90_200)), at(90_200));
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use crate::domain::event::{Operation, PollOutcome, What};
 use crate::domain::exchange::Exchange;
-use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fault::Fault;
 use crate::domain::listing::{Complete, Listing, Rows};
 use crate::domain::name::SessionId;
 use crate::domain::record::{Recall, Record, Sighting};
 use crate::domain::session::{Phase, Session};
-use crate::domain::time::{SignedDuration, Timestamp, later};
+use crate::domain::time::{SignedDuration, Timestamp, clock_time, later};
+use crate::engine::doubt::Doubt;
 use crate::engine::flight::Step;
 use crate::engine::roster::Tracked;
 use crate::engine::{Command, DONE_KEPT, Done, Engine, Pass, backoff};
@@ -18,6 +19,9 @@ const FIRST_RETRY: SignedDuration = SignedDuration::from_secs(1);
 
 /// In a single pass a failing listing is tried this often.
 const TRIES_OF_ONE_PASS: u32 = 3;
+
+/// And not at all where the provider wants to be left alone this long, or refuses the credential: somebody waits for the answer.
+pub(super) const PATIENCE_OF_ONE_PASS: SignedDuration = SignedDuration::from_secs(30);
 
 /// Polls without a sighting after which a session is no longer judged, and the least time that takes.
 const STALE_AFTER_POLLS: i32 = 3;
@@ -45,21 +49,13 @@ pub struct Polling {
     allowance_until: Option<Timestamp>,
     allowance_opened_at: Option<Timestamp>,
     failures: u32,
-    doubt: Option<Doubt>,
+    pub doubt: Option<Doubt>,
     pub introduced: bool,
     pub last: Option<PollOutcome>,
     pub rejected: usize,
     pub error: Option<String>,
     pub last_error: Option<String>,
     pub last_complete_at: Option<Timestamp>,
-}
-
-/// A listing was suddenly empty: one of the sessions that it lacks is read, and while that one lives the listing is not believed.
-#[derive(Debug)]
-pub struct Doubt {
-    pub witness: SessionId,
-    pub reading: bool,
-    pub witness_gone: bool,
 }
 
 impl Polling {
@@ -115,7 +111,7 @@ impl Engine {
         }
         self.polling.extra_at = None;
         self.polling.running = true;
-        self.pace.charge(1, now);
+        self.pace.leave(Operation::List, now);
         self.under_way += 1;
         self.outbox.push_back(Command::List);
     }
@@ -138,10 +134,9 @@ impl Engine {
     fn learn_all(&mut self, complete: Complete, sent_at: Timestamp, now: Timestamp) {
         let (live, rejected) = (complete.rows().sessions.len(), complete.rows().rejected.len());
         let gone = complete.gone(self.roster.ids());
-        let gone_flights = complete.gone(self.flights.keys());
         self.sight(complete.rows(), sent_at, now);
         gone.into_iter().for_each(|id| self.depart(id, now));
-        self.settle_by_listing(&gone_flights, sent_at, now);
+        self.settle_by_listing(&complete, sent_at, now);
         self.done.retain(|_, done| later(done.at, DONE_KEPT) > now);
 
         self.polling.introduced = true;
@@ -183,7 +178,9 @@ impl Engine {
 
     fn retry_poll(&mut self, now: Timestamp) {
         self.polling.failures += 1;
-        if self.terms.pass == Pass::Daemon || self.polling.failures < TRIES_OF_ONE_PASS {
+        let free_at = self.pace.next_at(Operation::List, now);
+        let bearable = self.polling.failures < TRIES_OF_ONE_PASS && free_at < later(now, PATIENCE_OF_ONE_PASS);
+        if self.terms.pass == Pass::Daemon || bearable {
             let wait = backoff::wait(FIRST_RETRY, self.terms.poll_interval, self.polling.failures - 1, self.terms.account.as_str());
             self.polling.soon(later(now, wait));
         }
@@ -219,6 +216,11 @@ impl Engine {
         if !sightings.is_empty() {
             self.write(Record::Seen(sightings));
         }
+        for row in &rows.rejected {
+            if let Some(tracked) = row.id.as_ref().and_then(|id| self.roster.get_mut(id)) {
+                tracked.rejected = Some(row.why.clone());
+            }
+        }
     }
 
     /// A session that the provider has called ended stays ended; one that is listed long after is worth a word.
@@ -236,7 +238,7 @@ impl Engine {
     /// Says whether the books should hear of it.
     fn track(&mut self, session: &Session, now: Timestamp) -> bool {
         let known = self.roster.get(&session.id);
-        let was_stale = known.is_some_and(|known| self.is_stale(known, now));
+        let was_out_of_sight = known.is_some_and(|known| self.out_of_sight(known, now).is_some());
         let same = known.is_some_and(|known| known.session == *session);
         let same_for_the_books =
             known.is_some_and(|known| known.session.expires_at == session.expires_at && known.session.started_at == session.started_at);
@@ -244,11 +246,12 @@ impl Engine {
             let judgement = judge(session, self.origin(), &self.terms.policies);
             self.enlist(session.clone(), judgement, now);
         }
-        if was_stale && !self.is_under_way(&session.id) {
+        if was_out_of_sight && !self.is_under_way(&session.id) {
             self.roster.rejoin(&session.id);
         }
         let Some(tracked) = self.roster.get_mut(&session.id) else { return false };
         tracked.seen_at = now;
+        tracked.rejected = None;
         let write = !same_for_the_books || tracked.written_at.is_none_or(|written| later(written, SIGHTING_INTERVAL) <= now);
         if write {
             tracked.written_at = Some(now);
@@ -304,9 +307,13 @@ impl Engine {
         self.census.dirty = true;
     }
 
-    pub(super) fn is_stale(&self, tracked: &Tracked, now: Timestamp) -> bool {
+    /// Why what we know of a session is too old to judge it by, where it is.
+    pub(super) fn out_of_sight(&self, tracked: &Tracked, now: Timestamp) -> Option<String> {
+        if let Some(why) = &tracked.rejected {
+            return Some(format!("its row in the listing cannot be read: {why}"));
+        }
         let bound = (self.terms.poll_interval * STALE_AFTER_POLLS).max(STALE_AFTER_AT_LEAST);
-        later(tracked.seen_at, bound) < now
+        (later(tracked.seen_at, bound) < now).then(|| format!("not seen in a listing since {}", clock_time(tracked.seen_at)))
     }
 
     fn sighting(&self, session: &Session, now: Timestamp) -> Sighting {
@@ -321,48 +328,5 @@ impl Engine {
             metadata: session.metadata.to_json(),
             seen_at: now,
         }
-    }
-
-    /// An empty listing is believed at once only where every end is explained: by a release of ours, or by the session's own hard end.
-    fn doubtful(&mut self, complete: &Complete, now: Timestamp) -> Option<Fault> {
-        let theirs = self.moment(now).theirs;
-        let empty = complete.rows().sessions.is_empty() && complete.rows().rejected.is_empty();
-        let unexplained = |tracked: &&Tracked| {
-            let ended_itself = tracked.session.expires_at.is_some_and(|end| end <= theirs);
-            !ended_itself && !self.flights.contains_key(&tracked.session.id)
-        };
-        if !empty || self.polling.doubt.as_ref().is_some_and(|doubt| doubt.witness_gone) {
-            return None;
-        }
-        let witness = self.roster.iter().find(unexplained)?.session.id.clone();
-        let reading = self.polling.doubt.as_ref().is_some_and(|doubt| doubt.reading);
-        if !reading {
-            self.read_witness(witness, now);
-        }
-        Some(Fault::new(FaultKind::Unreadable, "the listing is suddenly empty: not believed while a session that it lacks may still run"))
-    }
-
-    fn read_witness(&mut self, witness: SessionId, now: Timestamp) {
-        let kind = self.roster.get(&witness).map(|tracked| tracked.session.kind);
-        if let Some(kind) = kind {
-            self.pace.charge(1, now);
-            self.under_way += 1;
-            self.outbox.push_back(Command::Read { id: witness.clone(), kind });
-            self.polling.doubt = Some(Doubt { witness, reading: true, witness_gone: false });
-        }
-    }
-
-    /// What the witness says of an empty listing. Gives whether the reading was that.
-    pub(super) fn hear_witness(&mut self, id: &SessionId, answer: &Result<Session, Fault>, now: Timestamp) -> bool {
-        let Some(doubt) = self.polling.doubt.as_mut().filter(|doubt| doubt.reading && doubt.witness == *id) else { return false };
-        doubt.reading = false;
-        doubt.witness_gone = match answer {
-            Ok(session) => session.status.phase.is_ended(),
-            Err(fault) => fault.kind == FaultKind::NotFound,
-        };
-        if doubt.witness_gone {
-            self.polling.soon(now);
-        }
-        true
     }
 }

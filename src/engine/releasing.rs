@@ -11,6 +11,7 @@ use crate::domain::session::{Phase, Session};
 use crate::domain::time::{Moment, SignedDuration, Timestamp, between, floor_millis, later};
 use crate::domain::verdict::Deadline;
 use crate::engine::flight::{Flight, Step};
+use crate::engine::polling::PATIENCE_OF_ONE_PASS;
 use crate::engine::roster::{Roster, Tracked};
 use crate::engine::{Command, Engine, Pass, Terms, backoff, view};
 use crate::guardrails::{Ask, FRACTION_WINDOW, Held};
@@ -51,13 +52,14 @@ impl Engine {
 
     fn take_turn(&mut self, id: &SessionId, now: Timestamp) -> Turn {
         let moment = self.moment(now);
-        let Some(tracked) = self.roster.get(id) else { return self.out_of_line(id) };
-        let Some(deadline) = tracked.verdict.deadline().cloned() else { return self.out_of_line(id) };
+        let Some(tracked) = self.roster.get(id) else { return self.out_of_line() };
+        let Some(deadline) = tracked.verdict.deadline().cloned() else { return self.out_of_line() };
+        // The provider's clock was set back since it fell due.
         if deadline.at > moment.theirs {
             self.roster.rejoin(id);
             return Turn::Next;
         }
-        if self.is_stale(tracked, now) {
+        if self.out_of_sight(tracked, now).is_some() {
             self.roster.park(id, None);
             return Turn::Next;
         }
@@ -66,13 +68,14 @@ impl Engine {
         }
         let free_at = self.pace.next_at(Operation::Release, now);
         if free_at > now {
-            return Turn::Stop(Some(free_at));
+            let bearable = self.terms.pass == Pass::Daemon || free_at < later(now, PATIENCE_OF_ONE_PASS);
+            return Turn::Stop(bearable.then_some(free_at));
         }
         self.request(id, &deadline, moment)
     }
 
-    fn out_of_line(&mut self, id: &SessionId) -> Turn {
-        self.roster.leave_line(id);
+    fn out_of_line(&mut self) -> Turn {
+        self.roster.drop_most_overdue();
         Turn::Next
     }
 
@@ -91,11 +94,9 @@ impl Engine {
             Hold::Observe => self.observe(id, deadline, now),
             Hold::Paused | Hold::MaxReleasesPerPoll => Turn::Stop(None),
             Hold::MaxReleaseFraction => {
-                let resumed_at = self.orders.resumed_at.get(&self.terms.account).copied();
-                if self.rails.trip(resumed_at, now) {
-                    let (requested, live) = (self.rails.requested_since(resumed_at, now), self.rails.live_in_window(self.roster.len()));
+                if self.rails.trip(self.resumed_at(), now) {
                     self.write(Record::Tripped { account: self.terms.account.clone(), at: now.ours });
-                    self.tell(What::Tripped { requested, live });
+                    self.tell_tripped(now);
                 }
                 // A single pass does not wait for the hour to roll on.
                 let wake = held.until.unwrap_or_else(|| later(now.ours, FRACTION_WINDOW));
@@ -104,9 +105,21 @@ impl Engine {
         }
     }
 
+    pub(super) fn tell_tripped(&mut self, now: Moment) {
+        let (requested, live) = (self.rails.requested_since(self.resumed_at(), now), self.rails.live_in_window(self.roster.len()));
+        self.tell(What::Tripped { requested, live });
+    }
+
+    pub(super) fn tell_untripped(&mut self, now: Moment) {
+        if let Some(by_operator) = self.rails.untrip(self.resumed_at(), now) {
+            self.census.dirty = true;
+            self.tell(What::Untripped { by_operator });
+        }
+    }
+
     /// Counts, once, what enforce would have released now: a session that something else than observing holds back too has to wait for that.
     fn observe(&mut self, id: &SessionId, deadline: &Deadline, now: Moment) -> Turn {
-        let Some(tracked) = self.roster.get(id) else { return self.out_of_line(id) };
+        let Some(tracked) = self.roster.get(id) else { return self.out_of_line() };
         let other = self.holds_of(tracked, now).into_iter().find(|held| matches!(held.hold, Hold::MinAge | Hold::Expiring));
         if let Some(other) = other {
             self.roster.park(id, other.until);
@@ -123,7 +136,7 @@ impl Engine {
     }
 
     fn request(&mut self, id: &SessionId, deadline: &Deadline, now: Moment) -> Turn {
-        let Some(tracked) = self.roster.get(id) else { return self.out_of_line(id) };
+        let Some(tracked) = self.roster.get(id) else { return self.out_of_line() };
         let session = &tracked.session;
         let again = self.flights.contains_key(id);
         let permit = match self.rails.permit(&ask(&self.terms, &self.orders, &self.roster, session, again), now) {
@@ -132,12 +145,13 @@ impl Engine {
         };
         let flight = self.flights.entry(id.clone()).or_insert_with(|| Flight::new(first_row(&self.terms, session, deadline, now)));
         flight.row.attempts += 1;
+        flight.first_to_count = flight.row.asked_at.is_none();
         flight.row.asked_at = flight.row.asked_at.or(Some(floor_millis(now.theirs)));
         flight.row.outcome = Outcome::Requested;
         flight.step = Step::Asking;
         let (kind, row) = (flight.kind(), Box::new(flight.row.clone()));
         self.roster.leave_line(id);
-        self.pace.charge(1, now.ours);
+        self.pace.leave(Operation::Release, now.ours);
         self.under_way += 1;
         self.census.dirty = true;
         self.outbox.push_back(Command::Release { permit, kind, row });
@@ -149,6 +163,7 @@ impl Engine {
         self.under_way = self.under_way.saturating_sub(1);
         self.tell(What::BooksRefused { id: id.clone(), why });
         let Some(flight) = self.flights.get_mut(id) else { return };
+        flight.was_not_applied();
         flight.row.attempts = flight.row.attempts.saturating_sub(1);
         if flight.row.attempts == 0 {
             self.flights.remove(id);
@@ -166,7 +181,8 @@ impl Engine {
         let first = flight.row.attempts == 1;
         if first {
             flight.row.requested_at = sent_at;
-            flight.row.overrun = between(flight.row.deadline, sent_at);
+            // The same answer may have shown that the provider's clock was set back.
+            flight.row.overrun = between(flight.row.deadline, sent_at).max(SignedDuration::ZERO);
         }
         let overrun = first.then_some(flight.row.overrun);
         match answer.result {
@@ -200,12 +216,13 @@ impl Engine {
         let tries = flight.tries - 1;
         match fault.kind {
             FaultKind::Throttled => {
-                self.was_not_applied(id, Outcome::Requested);
+                flight.was_not_applied();
                 self.count(id, RequestOutcome::Throttled, overrun, Some(fault));
                 self.back_in_line(id, now);
             }
             FaultKind::Unauthorized | FaultKind::Forbidden => {
-                self.was_not_applied(id, Outcome::Denied);
+                flight.was_not_applied();
+                flight.row.outcome = Outcome::Denied;
                 self.count(id, RequestOutcome::Denied, overrun, Some(fault));
                 self.back_in_line(id, self.pace.next_at(Operation::Release, now).max(now));
             }
@@ -214,6 +231,7 @@ impl Engine {
                 self.unknown_to_provider(id, now);
             }
             FaultKind::PaymentRequired | FaultKind::Rejected | FaultKind::Redirected => {
+                flight.was_not_applied();
                 self.count(id, RequestOutcome::Failed, overrun, Some(fault));
                 self.failed(id);
                 self.read_at(id, now);
@@ -224,15 +242,6 @@ impl Engine {
             }
         }
         self.write_row(id);
-    }
-
-    /// The provider turned the request away before doing anything: an end from now on until the next request is not our doing.
-    fn was_not_applied(&mut self, id: &SessionId, outcome: Outcome) {
-        let Some(flight) = self.flights.get_mut(id) else { return };
-        flight.row.outcome = outcome;
-        if flight.row.accepted_at.is_none() {
-            flight.row.asked_at = None;
-        }
     }
 
     pub(super) fn failed(&mut self, id: &SessionId) {

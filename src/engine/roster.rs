@@ -17,6 +17,8 @@ pub struct Tracked {
     pub seen_at: Timestamp,
     /// When the books last heard of it (ours).
     pub written_at: Option<Timestamp>,
+    /// What was wrong with its row in the last listing that had one: what stands here is from an earlier one.
+    pub rejected: Option<String>,
 }
 
 /// Where a session with a deadline stands in line.
@@ -56,12 +58,12 @@ impl Roster {
     /// Puts a session into the list, in line by its verdict.
     pub fn admit(&mut self, session: Session, judgement: &Judgement, now: Timestamp) {
         let id = session.id.clone();
-        let written_at = self.live.get(&id).and_then(|known| known.written_at);
+        let (written_at, rejected) = self.live.get(&id).map_or((None, None), |known| (known.written_at, known.rejected.clone()));
         self.leave_line(&id);
         if let Some(deadline) = judgement.verdict.deadline() {
             self.coming.insert((deadline.at, id.clone()));
         }
-        self.live.insert(id, Tracked { session, verdict: judgement.verdict.clone(), seen_at: now, written_at });
+        self.live.insert(id, Tracked { session, verdict: judgement.verdict.clone(), seen_at: now, written_at, rejected });
     }
 
     pub fn remove(&mut self, id: &SessionId) -> Option<Tracked> {
@@ -78,9 +80,9 @@ impl Roster {
         self.unpark(id);
     }
 
-    /// Puts a session back into line, at once if it is due.
+    /// Puts a session back into line, from wherever it stands: a due one is ready at the next look.
     pub fn rejoin(&mut self, id: &SessionId) {
-        self.unpark(id);
+        self.leave_line(id);
         if let Some(at) = self.deadline(id) {
             self.coming.insert((at, id.clone()));
         }
@@ -116,6 +118,11 @@ impl Roster {
     /// The most overdue session that waits for a permit.
     pub fn most_overdue(&self) -> Option<&SessionId> {
         self.ready.first().map(|(_, id)| id)
+    }
+
+    /// Takes the most overdue session out of the line.
+    pub fn drop_most_overdue(&mut self) {
+        self.ready.pop_first();
     }
 
     /// When something here changes by itself, in our time.

@@ -15,7 +15,6 @@ use crate::guardrails::Held;
 impl Engine {
     pub fn account_view(&self, now: Timestamp) -> AccountView {
         let pause = self.orders.pause(&self.terms.account);
-        let resumed_at = self.orders.resumed_at.get(&self.terms.account).copied();
         AccountView {
             name: self.terms.account.clone(),
             provider: self.terms.provider,
@@ -29,7 +28,7 @@ impl Engine {
             clock_skew_seconds: seconds(self.skew.shown()),
             paused: pause.is_some(),
             paused_reason: pause.map(|pause| pause.reason.clone()),
-            tripped: self.rails.tripped(resumed_at, self.moment(now)).is_some(),
+            tripped: self.rails.tripped(self.resumed_at(), self.moment(now)).is_some(),
         }
     }
 
@@ -77,8 +76,8 @@ impl Engine {
 
     /// The verdict's word now, and its sentence.
     pub(super) fn verdict_of(&self, tracked: &Tracked, now: Moment) -> (VerdictWord, String) {
-        if self.is_stale(tracked, now.ours) && tracked.verdict.deadline().is_some() {
-            return (VerdictWord::Unknown, format!("not seen in a listing since {}", clock_time(tracked.seen_at)));
+        if let Some(why) = self.out_of_sight(tracked, now.ours).filter(|_| tracked.verdict.deadline().is_some()) {
+            return (VerdictWord::Unknown, format!("kept: {why}"));
         }
         (tracked.verdict.word(now.theirs), reason(&tracked.verdict, now.theirs))
     }

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::domain::session::{Session, shape};
+use crate::domain::session::{Metadata, Session, shape};
 use crate::domain::time::{SignedDuration, parse_duration};
 use crate::domain::verdict::Source;
 
@@ -30,6 +30,9 @@ impl MaxAge {
     pub fn read(&self, session: &Session) -> Reading {
         let own = Reading { allowed: self.limit, from: Source::Policy, unreadable: None };
         let Some(tag) = &self.tag else { return own };
+        if let Metadata::Unreadable { found } = session.metadata {
+            return Reading { unreadable: Some((tag.clone(), found.to_owned(), "the metadata is not an object".to_owned())), ..own };
+        }
         let Some(value) = session.metadata.get(tag) else { return own };
         match tag_duration(value) {
             Err(why) => Reading { unreadable: Some((tag.clone(), excerpt(value), why)), ..own },
@@ -58,5 +61,86 @@ fn excerpt(value: &Value) -> String {
     match text.char_indices().nth(EXCERPT_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::fixtures::{mins, session};
+
+    fn ttl(limit: i64, ceiling: Option<i64>) -> MaxAge {
+        MaxAge { limit: mins(limit), tag: Some("ttl".to_owned()), ceiling: ceiling.map(mins) }
+    }
+
+    fn read(limit: &MaxAge, metadata: Value) -> Reading {
+        limit.read(&session("a", metadata))
+    }
+
+    fn from_tag() -> Source {
+        Source::Tag("ttl".to_owned())
+    }
+
+    #[test]
+    fn a_readable_tag_says_otherwise_be_it_longer_or_shorter() {
+        for (text, minutes) in [("5h", 300), ("5m", 5), ("1h 30m", 90)] {
+            let reading = read(&ttl(120, None), json!({ "ttl": text }));
+            assert_eq!((reading.allowed, reading.from, reading.unreadable), (mins(minutes), from_tag(), None), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_tag_at_the_ceiling_is_followed_and_one_beyond_it_is_cut() {
+        let at = read(&ttl(120, Some(360)), json!({ "ttl": "6h" }));
+        assert_eq!((at.allowed, at.from), (mins(360), from_tag()));
+        let beyond = read(&ttl(120, Some(360)), json!({ "ttl": "6h 1s" }));
+        assert_eq!((beyond.allowed, beyond.from), (mins(360), Source::Ceiling("ttl".to_owned())));
+    }
+
+    #[test]
+    fn without_the_tag_or_without_a_tag_to_look_for_the_policys_own_limit_holds() {
+        let own = Reading { allowed: mins(120), from: Source::Policy, unreadable: None };
+        assert_eq!(read(&ttl(120, None), json!({ "other": "5h" })), own);
+        assert_eq!(read(&MaxAge { tag: None, ..ttl(120, None) }, json!({ "ttl": "5h" })), own);
+    }
+
+    #[test]
+    fn a_tag_that_is_no_duration_leaves_the_policys_limit_and_says_why() {
+        let cases = [
+            (json!(5), "5", "a number instead of a text such as \"5h\""),
+            (json!(null), "null", "null instead of a text such as \"5h\""),
+            (json!("soon"), "\"soon\"", "not a duration"),
+            (json!("5"), "\"5\"", "a number without a unit"),
+            (json!("0s"), "\"0s\"", "zero is no limit"),
+            (json!("-5h"), "\"-5h\"", "a duration must not be negative"),
+            (json!("99999w"), "\"99999w\"", "longer than ten years"),
+        ];
+        for (value, found, why) in cases {
+            let reading = read(&ttl(120, Some(360)), json!({ "ttl": value }));
+            assert_eq!((reading.allowed, &reading.from), (mins(120), &Source::Policy), "{found}");
+            assert_eq!(reading.unreadable, Some(("ttl".to_owned(), found.to_owned(), why.to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_tag_may_be_a_dotted_path() {
+        let limit = MaxAge { tag: Some("reaper.ttl".to_owned()), ..ttl(120, None) };
+        assert_eq!(read(&limit, json!({ "reaper": { "ttl": "5h" } })).allowed, mins(300));
+    }
+
+    #[test]
+    fn a_long_tag_is_cut_in_what_is_said_of_it() {
+        let reading = read(&ttl(120, None), json!({ "ttl": "é".repeat(200) }));
+        let (_, found, _) = reading.unreadable.expect("no duration");
+        assert_eq!(found.chars().count(), EXCERPT_CHARS + 1);
+    }
+
+    #[test]
+    fn tags_that_cannot_be_read_at_all_are_not_the_same_as_none() {
+        let reading = read(&ttl(120, None), json!(["ttl=5h"]));
+        assert_eq!(reading.allowed, mins(120));
+        assert_eq!(reading.unreadable, Some(("ttl".to_owned(), "a list".to_owned(), "the metadata is not an object".to_owned())));
     }
 }

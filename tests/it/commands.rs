@@ -25,6 +25,13 @@ fn the_command_line_is_sound() {
 }
 
 #[test]
+fn the_version_names_the_commit() {
+    let commit = env!("SESSION_REAPER_COMMIT");
+    assert!(!commit.is_empty());
+    assert_eq!(printed(&["--version"]), format!("session-reaper {} ({commit})\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
 fn every_command_explains_itself() {
     for command in commands() {
         let help = printed(&[&command, "--help"]);

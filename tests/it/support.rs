@@ -108,7 +108,13 @@ pub(crate) struct Simulate {
 
 impl Simulate {
     pub(crate) fn start() -> Self {
-        let process = Process::start(session_reaper(["simulate", "--listen", "127.0.0.1:0"]));
+        Self::with(&[])
+    }
+
+    pub(crate) fn with(more: &[&str]) -> Self {
+        let mut command = session_reaper(["simulate", "--listen", "127.0.0.1:0"]);
+        command.args(more);
+        let process = Process::start(command);
         let line = process.line_with("simulate: Browserbase at ");
         let base_url = line.split_whitespace().find(|word| word.starts_with("http://")).expect("an address").to_owned();
         Self { process, base_url }

@@ -1,0 +1,216 @@
+use serde_json::{Value, json};
+
+use super::selector::{Match, Matcher};
+use super::*;
+use crate::domain::fixtures::{at, in_phase, mins, session};
+use crate::domain::time::{SignedDuration, Timestamp, later};
+use crate::domain::verdict::{Limit, Source};
+
+fn account() -> AccountName {
+    "growth".into()
+}
+
+/// Judges a session of the account `growth` at Browserbase.
+fn judged(session: &Session, policies: &[Policy]) -> Judgement {
+    judge(session, Origin { account: &account(), provider: Provider::Browserbase }, policies)
+}
+
+fn tagged(key: &str, value: Value) -> Selector {
+    Selector::Match(Match { metadata: [(key.to_owned(), Matcher::Equals(value))].into(), ..Match::default() })
+}
+
+fn protect(name: &str, selector: Selector) -> Policy {
+    Policy { name: name.into(), selector, rule: Rule::Protect }
+}
+
+fn older_than(name: &str, selector: Selector, limit: SignedDuration) -> Policy {
+    let max_age = Some(MaxAge { limit, tag: None, ceiling: None });
+    Policy { name: name.into(), selector, rule: Rule::Limits(Limits { max_age }) }
+}
+
+fn governor(session: &Session, policies: &[Policy]) -> Option<String> {
+    judged(session, policies).verdict.policy().map(ToString::to_string)
+}
+
+#[test]
+fn the_first_policy_that_fits_governs_and_none_after_it_is_asked() {
+    let ci = older_than("ci", tagged("env", json!("ci")), mins(20));
+    let rest = older_than("rest", Selector::All, mins(5));
+    let one = session("a", json!({ "env": "ci" }));
+    assert_eq!(governor(&one, &[ci.clone(), rest.clone()]).as_deref(), Some("ci"));
+    assert_eq!(governor(&one, &[rest.clone(), ci.clone()]).as_deref(), Some("rest"));
+    assert_eq!(governor(&session("b", json!({})), &[ci, rest]).as_deref(), Some("rest"));
+}
+
+#[test]
+fn a_session_that_no_policy_fits_is_not_ours() {
+    let ci = older_than("ci", tagged("env", json!("ci")), mins(20));
+    assert_eq!(judged(&session("a", json!({ "env": "dev" })), &[ci]).verdict, Verdict::Unmatched);
+    assert_eq!(judged(&session("a", json!({})), &[]).verdict, Verdict::Unmatched);
+}
+
+#[test]
+fn protection_gives_no_deadline_whatever_stands_after_it() {
+    let policies = [protect("production", tagged("env", json!("production"))), older_than("rest", Selector::All, mins(1))];
+    let verdict = judged(&session("a", json!({ "env": "production" })), &policies).verdict;
+    assert_eq!(verdict, Verdict::Protected { policy: "production".into() });
+    assert_eq!(verdict.deadline(), None);
+}
+
+#[test]
+fn a_protection_that_cannot_be_decided_stops_the_search_before_a_later_all() {
+    let policies = [protect("production", tagged("env", json!("production"))), older_than("rest", Selector::All, mins(1))];
+    let unreadable = session("a", json!(["env=production"]));
+    match judged(&unreadable, &policies).verdict {
+        Verdict::Unknown { policy, why } => {
+            assert_eq!(policy, Some("production".into()));
+            assert_eq!(why, "its metadata is a list instead of an object, so that \"env\" could not be compared");
+        }
+        other => panic!("judged {other:?}"),
+    }
+}
+
+#[test]
+fn a_policy_that_does_not_ask_for_metadata_is_decided_without_it() {
+    let policies = [older_than("all", Selector::All, mins(20)), protect("production", tagged("env", json!("production")))];
+    assert_eq!(governor(&session("a", json!("text")), &policies).as_deref(), Some("all"));
+}
+
+#[test]
+fn a_session_is_due_from_its_deadline_on_and_not_a_millisecond_before() {
+    let verdict = judged(&session("a", json!({})), &[older_than("all", Selector::All, mins(20))]).verdict;
+    let words = [1_199_999, 1_200_000].map(|millis| verdict.word(at(millis)).as_str());
+    assert_eq!(words, ["keep", "due"]);
+}
+
+#[test]
+fn age_counts_from_the_start_and_from_creation_where_there_is_no_start() {
+    let limit = [older_than("all", Selector::All, mins(20))];
+    let started = Session { started_at: Some(at(60_000)), ..session("a", json!({})) };
+    let created = Session { started_at: None, ..session("a", json!({})) };
+    let due = |session: &Session| judged(session, &limit).verdict.deadline().map(|deadline| deadline.at);
+    assert_eq!(due(&started), Some(later(at(60_000), mins(20))));
+    assert_eq!(due(&created), Some(later(at(0), mins(20))));
+}
+
+#[test]
+fn a_pending_session_is_kept_whatever_its_age() {
+    let pending = in_phase(Phase::Pending, session("a", json!({})));
+    let verdict = judged(&pending, &[older_than("all", Selector::All, mins(20))]).verdict;
+    assert_eq!(verdict, Verdict::Keep { policy: "all".into() });
+    assert_eq!(verdict.word(later(at(0), mins(600))).as_str(), "keep");
+}
+
+#[test]
+fn a_status_that_nobody_knows_is_judged_by_no_policy() {
+    let odd = in_phase(Phase::Unknown, session("a", json!({ "env": "ci" })));
+    for policies in [vec![older_than("all", Selector::All, mins(20))], vec![protect("all", Selector::All)]] {
+        let verdict = judged(&odd, &policies).verdict;
+        assert_eq!(verdict, Verdict::Unknown { policy: None, why: "the status \"HIBERNATING\" is not known".to_owned() });
+    }
+}
+
+#[test]
+fn a_deadline_carries_its_arithmetic() {
+    let verdict = judged(&session("a", json!({})), &[older_than("all", Selector::All, mins(20))]).verdict;
+    let wanted =
+        Deadline { policy: "all".into(), limit: Limit::MaxAge, allowed: mins(20), from: Source::Policy, since: at(0), at: later(at(0), mins(20)) };
+    assert_eq!(verdict, Verdict::Until(wanted));
+}
+
+#[test]
+fn a_tag_that_is_no_duration_is_named_and_leaves_the_policys_limit() {
+    let max_age = Some(MaxAge { limit: mins(20), tag: Some("ttl".to_owned()), ceiling: None });
+    let policy = Policy { name: "all".into(), selector: Selector::All, rule: Rule::Limits(Limits { max_age }) };
+    let judgement = judged(&session("a", json!({ "ttl": "soon" })), &[policy]);
+    assert_eq!(judgement.verdict.deadline().map(|deadline| deadline.allowed), Some(mins(20)));
+    let tag = judgement.unreadable_tag.expect("a tag to name");
+    assert_eq!((tag.policy.as_str(), tag.tag.as_str(), tag.found.as_str(), tag.why.as_str()), ("all", "ttl", "\"soon\"", "not a duration"));
+}
+
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_metadata() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(json!({})),
+            Just(json!([1])),
+            Just(Value::Null),
+            (0..3_u8, 0..3_u8).prop_map(|(env, team)| json!({ "env": env.to_string(), "team": team })),
+        ]
+    }
+
+    fn any_selector() -> impl Strategy<Value = Selector> {
+        prop_oneof![
+            Just(Selector::All),
+            (0..3_u8).prop_map(|env| tagged("env", json!(env.to_string()))),
+            (0..3_u8).prop_map(|team| tagged("team", json!(team))),
+            any::<bool>().prop_map(|keep| Selector::Match(Match { keep_alive: Some(keep), ..Match::default() })),
+        ]
+    }
+
+    fn any_policy() -> impl Strategy<Value = Policy> {
+        (any_selector(), proptest::option::of(1..400_i64)).prop_map(|(selector, limit)| match limit {
+            None => protect("p", selector),
+            Some(limit) => older_than("l", selector, mins(limit)),
+        })
+    }
+
+    fn is_due(session: &Session, policies: &[Policy], now: Timestamp) -> bool {
+        judged(session, policies).verdict.word(now).as_str() == "due"
+    }
+
+    proptest! {
+        #[test]
+        fn a_protection_in_front_never_makes_anything_due(
+            metadata in any_metadata(),
+            policies in proptest::collection::vec(any_policy(), 0..5),
+            selector in any_selector(),
+            age in 0..500_i64,
+        ) {
+            let session = session("a", metadata);
+            let now = later(at(0), mins(age));
+            let guarded: Vec<Policy> = std::iter::once(protect("front", selector)).chain(policies.iter().cloned()).collect();
+            prop_assert!(!is_due(&session, &guarded, now) || is_due(&session, &policies, now));
+        }
+
+        #[test]
+        fn a_longer_limit_never_makes_anything_due(
+            metadata in any_metadata(),
+            policies in proptest::collection::vec(any_policy(), 1..5),
+            index in 0..5_usize,
+            more in 0..100_i64,
+            age in 0..500_i64,
+        ) {
+            let session = session("a", metadata);
+            let now = later(at(0), mins(age));
+            let mut patient = policies.clone();
+            let index = index % patient.len();
+            if let Rule::Limits(Limits { max_age: Some(limit) }) = &mut patient[index].rule {
+                limit.limit += mins(more);
+            }
+            prop_assert!(!is_due(&session, &patient, now) || is_due(&session, &policies, now));
+        }
+
+        #[test]
+        fn only_a_running_session_that_a_limit_governs_is_ever_due(
+            metadata in any_metadata(),
+            policies in proptest::collection::vec(any_policy(), 0..5),
+            phase in prop_oneof![Just(Phase::Pending), Just(Phase::Running), Just(Phase::Unknown)],
+            age in 0..500_i64,
+        ) {
+            let session = in_phase(phase, session("a", metadata));
+            let now = later(at(0), mins(age));
+            let judgement = judged(&session, &policies);
+            if let Verdict::Until(deadline) = &judgement.verdict {
+                prop_assert_eq!(phase, Phase::Running);
+                let origin = Origin { account: &account(), provider: Provider::Browserbase };
+                let first = policies.iter().find(|policy| policy.selector.fit(&session, origin) != selector::Fit::No).expect("one governs");
+                prop_assert!(matches!(&first.rule, Rule::Limits(limits) if limits.max_age.is_some()));
+                prop_assert_eq!(is_due(&session, &policies, now), now >= deadline.at);
+            }
+        }
+    }
+}

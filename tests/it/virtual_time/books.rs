@@ -1,0 +1,59 @@
+//! The ledger as a model: what the engine writes, and what it is told of it when it starts again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use session_reaper::domain::name::{PolicyName, SessionId};
+use session_reaper::domain::record::{Recall, Record};
+use session_reaper::domain::release::Release;
+use session_reaper::domain::time::{SignedDuration, Timestamp, later};
+use session_reaper::domain::verdict::Limit;
+
+const RECALLED_RELEASES: SignedDuration = SignedDuration::from_hours(24);
+const RECALLED_SESSIONS: SignedDuration = SignedDuration::from_hours(1);
+
+/// One account's books.
+#[derive(Debug, Default)]
+pub(crate) struct Books {
+    pub releases: BTreeMap<SessionId, Release>,
+    pub would_release: BTreeSet<(SessionId, PolicyName, Limit)>,
+    pub tripped_at: Option<Timestamp>,
+    seen: BTreeMap<SessionId, Timestamp>,
+    pub allowance_opened_at: Option<Timestamp>,
+    last_complete_at: Option<Timestamp>,
+}
+
+impl Books {
+    /// A row that is final keeps its outcome.
+    pub(crate) fn enter(&mut self, row: Release) {
+        let known = self.releases.get(&row.id);
+        if known.is_none_or(|known| !known.outcome.is_final() || known.outcome == row.outcome) {
+            self.releases.insert(row.id.clone(), row);
+        }
+    }
+
+    pub(crate) fn write(&mut self, record: Record) {
+        match record {
+            Record::Release(row) => self.enter(*row),
+            Record::WouldRelease { id, policy, limit, .. } => {
+                let news = self.would_release.insert((id.clone(), policy, limit));
+                assert!(news, "{id} is counted twice in observe mode");
+            }
+            Record::Seen(sightings) => self.seen.extend(sightings.into_iter().map(|sighting| (sighting.id, sighting.seen_at))),
+            Record::Polled { at, .. } => self.last_complete_at = self.last_complete_at.max(Some(at)),
+            Record::Tripped { at, .. } => self.tripped_at = self.tripped_at.max(Some(at)),
+            Record::Allowance { opened_at, .. } => self.allowance_opened_at = self.allowance_opened_at.max(Some(opened_at)),
+        }
+    }
+
+    pub(crate) fn recall(&self, now: Timestamp) -> Recall {
+        let recent = |at: Timestamp| at >= later(now, -RECALLED_RELEASES);
+        Recall {
+            releases: self.releases.values().filter(|row| !row.is_closed() || recent(row.requested_at)).cloned().collect(),
+            seen: self.seen.iter().filter(|(_, at)| **at >= later(now, -RECALLED_SESSIONS)).map(|(id, at)| (id.clone(), *at)).collect(),
+            would_release: self.would_release.iter().cloned().collect(),
+            tripped_at: self.tripped_at,
+            allowance_opened_at: self.allowance_opened_at,
+            last_complete_at: self.last_complete_at,
+        }
+    }
+}

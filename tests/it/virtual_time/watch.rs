@@ -1,0 +1,133 @@
+//! What must hold in every story, whatever its transcript says.
+
+use session_reaper::domain::event::Operation;
+use session_reaper::domain::fault::{Fault, FaultKind};
+use session_reaper::domain::hold::Orders;
+use session_reaper::domain::name::Kind;
+use session_reaper::domain::release::{Outcome, Release};
+use session_reaper::domain::session::{Metadata, Phase, Session, Status};
+use session_reaper::domain::time::{SignedDuration, Timestamp, between, later};
+use session_reaper::domain::view::Mode;
+use session_reaper::engine::Terms;
+use session_reaper::guardrails::FRACTION_WINDOW;
+use session_reaper::policy::{Origin, judge};
+use session_reaper::simulator::life::Life;
+use session_reaper::simulator::{Cause, World};
+
+use super::books::Books;
+
+/// A listing takes two requests and is charged for the second one when it is over.
+const CHARGED_LATER: f64 = 2.0;
+
+/// Watches every request that leaves.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    left: Vec<Timestamp>,
+    silent_until: Option<Timestamp>,
+    refused_until: Option<Timestamp>,
+    denied_until: Option<Timestamp>,
+}
+
+impl Watch {
+    /// A call leaves with so many requests.
+    pub(crate) fn leaves(&mut self, operation: Operation, requests: usize, now: Timestamp) {
+        assert!(self.silent_until.is_none_or(|until| now >= until), "{operation} leaves at {now} although the provider asked for silence");
+        assert!(self.refused_until.is_none_or(|until| now >= until), "{operation} leaves at {now} although the key was just refused");
+        let denied = operation == Operation::Release && self.denied_until.is_some_and(|until| now < until);
+        assert!(!denied, "a release leaves at {now} although the right to release was just refused");
+        self.left.extend(std::iter::repeat_n(now, requests));
+    }
+
+    pub(crate) fn answered<T>(&mut self, operation: Operation, result: &Result<T, Fault>, now: Timestamp) {
+        let Err(fault) = result else {
+            (self.refused_until, self.denied_until) = (None, self.denied_until.filter(|_| operation != Operation::Release));
+            return;
+        };
+        let rarely = Some(later(now, SignedDuration::from_secs(29)));
+        match fault.kind {
+            FaultKind::Throttled => self.silent_until = self.silent_until.max(fault.retry_after.map(|wait| later(now, wait))),
+            FaultKind::Unauthorized => self.refused_until = rarely,
+            FaultKind::Forbidden if operation == Operation::Release => self.denied_until = rarely,
+            _ => {}
+        }
+    }
+
+    /// A new life of the process knows nothing of what the old one was told.
+    pub(crate) fn restarts(&mut self) {
+        *self = Self { left: std::mem::take(&mut self.left), ..Self::default() };
+    }
+
+    /// Within no stretch of time did more leave than a second's worth and the rate allow.
+    pub(crate) fn assert_paced(&self, per_second: f64, lives: usize) {
+        let burst = per_second.max(1.0) * lives as f64 + CHARGED_LATER;
+        for (first, start) in self.left.iter().enumerate() {
+            for (last, end) in self.left.iter().enumerate().skip(first) {
+                let allowed = burst + per_second * between(*start, *end).as_secs_f64();
+                let count = last - first + 1;
+                assert!(count as f64 <= allowed + 1e-6, "{count} requests from {start} to {end}, {allowed:.1} are allowed");
+            }
+        }
+    }
+}
+
+/// A release request is right if its session runs, is governed by a limit and past it by the provider's clock, and nobody holds it.
+pub(crate) fn assert_may_release(life: &Life, terms: &Terms, orders: &Orders, world: &World, ours: Timestamp, now: Timestamp) {
+    let (id, theirs) = (&life.id, world.time(now));
+    assert_eq!(terms.mode, Mode::Enforce, "{id} is requested in observe mode");
+    assert!(orders.pause(&terms.account).is_none(), "{id} is requested although the account is paused");
+    assert!(orders.hold(id, ours).is_none(), "{id} is requested although an operator holds it");
+    assert_ne!(life.status(theirs), "PENDING", "{id} is requested before it runs");
+    let origin = Origin { account: &terms.account, provider: terms.provider };
+    let verdict = judge(&as_running(life), origin, &terms.policies).verdict;
+    let deadline = verdict.deadline().unwrap_or_else(|| panic!("{id} is requested although it is {verdict:?}")).at;
+    assert!(deadline <= theirs, "{id} is requested at {theirs}, its deadline is {deadline}");
+    let old_enough = later(life.started_at, terms.guardrails.min_age);
+    assert!(old_enough <= theirs, "{id} is requested below min_age");
+}
+
+/// No request while the fraction is tripped, and no session beyond the allowance of the last poll.
+pub(crate) fn assert_within_guardrails(row: &Release, books: &Books, terms: &Terms, orders: &Orders, ours: Timestamp) {
+    let resumed_at = orders.resumed_at.get(&terms.account).copied();
+    let tripped = books.tripped_at.filter(|at| ours < later(*at, FRACTION_WINDOW) && resumed_at.is_none_or(|resumed| resumed <= *at));
+    assert_eq!(tripped, None, "{} is requested although the fraction is tripped", row.id);
+    let opened_at = books.allowance_opened_at.filter(|_| row.attempts == 1);
+    let used = opened_at.map_or(0, |opened| books.releases.values().filter(|known| known.id != row.id && known.requested_at >= opened).count());
+    assert!(used < terms.guardrails.max_releases_per_poll as usize, "{} is requested beyond the allowance of {used}", row.id);
+}
+
+/// The session as its row would show it while it runs.
+fn as_running(life: &Life) -> Session {
+    Session {
+        id: life.id.clone(),
+        kind: Kind::Session,
+        status: Status::new("RUNNING", Phase::Running),
+        created_at: life.created_at,
+        started_at: Some(life.started_at),
+        expires_at: Some(life.expires_at),
+        ended_at: None,
+        region: Some(life.region.clone()),
+        keep_alive: Some(life.keep_alive),
+        project: Some(life.project_id.clone()),
+        proxy_bytes: None,
+        metadata: Metadata::from_json(life.metadata.clone()),
+    }
+}
+
+/// A release is confirmed if and only if the world says that the session ended on our request; then what it saved is what the world says.
+pub(crate) fn assert_books_are_true(books: &Books, world: &World, now: Timestamp) {
+    let theirs = world.time(now);
+    for life in world.lives() {
+        let row = books.releases.get(&life.id);
+        let confirmed = row.filter(|row| row.outcome == Outcome::Confirmed);
+        let ours = life.ended(theirs).filter(|end| matches!(end.cause, Cause::Released { .. }));
+        match (confirmed, ours) {
+            (Some(row), Some(end)) => {
+                assert_eq!(row.ended_at, Some(end.at), "{}", life.id);
+                assert_eq!(row.saved_runtime, Some(between(end.at, life.expires_at)), "{}", life.id);
+            }
+            (Some(row), None) => panic!("the books call {} confirmed, the world says {:?}", row.id, life.ended(theirs)),
+            (None, Some(end)) => panic!("{} was released at {}, the books say {row:?}", life.id, end.at),
+            (None, None) => assert!(row.is_none_or(|row| row.saved_runtime.is_none()), "{} saved nothing", life.id),
+        }
+    }
+}
