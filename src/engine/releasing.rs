@@ -265,11 +265,9 @@ impl Engine {
     fn back_in_line(&mut self, id: &SessionId, at: Timestamp) {
         let Some(flight) = self.flights.get_mut(id) else { return };
         flight.step = Step::InLine;
+        // One that is not listed, or not yet in this life, waits for the next complete listing: that brings it into line, or has it read again.
         if self.roster.get(id).is_some() {
             self.roster.park(id, Some(at));
-        } else {
-            // Not listed any more: only a reading can say more of it.
-            self.read_at(id, later(at, LONGEST_RETRY));
         }
     }
 
