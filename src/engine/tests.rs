@@ -87,6 +87,39 @@ fn clocked(listing: Listing, by: SignedDuration, now: Timestamp) -> Input {
     Input::Listed(Exchange { clock: Some(ahead(now, by)), ..exchange(Ok(listing), now) })
 }
 
+/// A release that an earlier life asked for, of which nobody knows what became.
+fn unanswered(id: &str, now: Timestamp) -> Release {
+    let mut engine = started(now);
+    let commands = list(&mut engine, listing(vec![session(id, json!({}))]), now);
+    commands
+        .into_iter()
+        .find_map(|command| match command {
+            Command::Release { row, .. } => Some(*row),
+            _ => None,
+        })
+        .expect("it is due")
+}
+
+#[test]
+fn what_an_earlier_life_asked_for_in_vain_is_asked_for_again_as_soon_as_a_listing_shows_it() {
+    for listed_first in [true, false] {
+        let now = later(at(0), mins(21));
+        let recall = Recall { releases: vec![unanswered("a", now)], ..Recall::default() };
+        let mut engine = Engine::new(terms(), recall, Arc::default(), now);
+        let running = session("a", json!({}));
+        let mut commands = drained(&mut engine);
+        let read = Input::Read { id: "a".into(), answer: exchange(Ok(running.clone()), now) };
+        let listed = Input::Listed(exchange(Ok(listing(vec![running])), now));
+        let answers = if listed_first { [listed, read] } else { [read, listed] };
+        for input in answers {
+            engine.handle(input, now);
+            commands.extend(drained(&mut engine));
+        }
+        commands.extend(tick(&mut engine, later(now, secs(2))));
+        assert_eq!(released(&commands), ["a"], "listed first: {listed_first}");
+    }
+}
+
 #[test]
 fn a_session_that_is_no_longer_due_because_a_clock_was_set_back_waits_in_line_again() {
     let now = later(at(0), mins(21));

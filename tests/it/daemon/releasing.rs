@@ -3,7 +3,7 @@
 use session_reaper::domain::event::Operation;
 use session_reaper::domain::name::SessionId;
 use session_reaper::domain::time::{SignedDuration, between};
-use session_reaper::simulator::{Cause, Extent, Fault, NewSession, Target};
+use session_reaper::simulator::{Extent, Fault, Target};
 
 use super::stage::{Daemon, Script, Stage, ci, key, side_by_side};
 use crate::support::eventually;
@@ -107,11 +107,9 @@ fn an_address_that_answers_404_for_everything_is_a_failure_and_no_end() {
 
 #[test]
 fn a_session_that_had_ended_before_our_request_saves_nothing() {
-    // It closes itself at its deadline to the millisecond, where our request finds it ended: no poll comes between.
     let stage = Stage::playing(&Script { poll_interval: "1h", ..Script::default() });
-    let id = stage.add(NewSession { fate: Some((SignedDuration::from_mins(20), Cause::Closed)), ..ci(3_000) });
-    let daemon = stage.daemon();
-    daemon.is_ready();
+    let id = stage.due_in(-60_000);
+    let daemon = stage.ends_before_it_is_asked(&id);
     let row = daemon.comes_to(&id, "already_ended");
     assert!(row["saved_runtime_seconds"].is_null() && row["saved_cost"].is_null(), "{row}");
     assert_eq!((requests(&daemon, "already_ended"), requests(&daemon, "accepted")), (1.0, 0.0));

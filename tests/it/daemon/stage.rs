@@ -12,7 +12,7 @@ use session_reaper::domain::name::SessionId;
 use session_reaper::domain::time::{SignedDuration, Timestamp, later};
 use session_reaper::simulator::answer::Asked;
 use session_reaper::simulator::world::Request;
-use session_reaper::simulator::{Extent, Fault, NewSession, Running, Settings, SharedWorld, Simulator, Target, Truth, World, WorldClock};
+use session_reaper::simulator::{Cause, Extent, Fault, NewSession, Running, Settings, SharedWorld, Simulator, Target, Truth, World, WorldClock};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -220,6 +220,16 @@ impl Stage {
         let (_, behind) = line.split_once("127.0.0.1:").expect("the address that it listens on");
         let port = behind.chars().take_while(char::is_ascii_digit).collect::<String>().parse().expect("a port");
         Daemon { process, port }
+    }
+
+    /// Starts a daemon that finds this due session ended when it asks for its release: held until then, and no poll between, if the script polls rarely.
+    pub(super) fn ends_before_it_is_asked(&self, id: &SessionId) -> Daemon {
+        self.printed(["hold", id.as_str(), "--for", "10m", "--reason", "until it has closed itself"]);
+        let daemon = self.daemon();
+        daemon.is_held(id, "operator");
+        self.world.with(|world| world.end(id, Cause::Closed, world.time(self.clock.now())));
+        self.printed(["hold", "--lift", id.as_str()]);
+        daemon
     }
 
     /// Waits until the provider has ended all of these.
