@@ -39,6 +39,7 @@ pub struct Cli {
 
 /// Options that every command takes.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Globals {
     /// Configuration file [default: $SESSION_REAPER_CONFIG, ./session-reaper.toml, /etc/session-reaper/config.toml: the first that exists]
     #[arg(long, global = true, value_name = "FILE")]

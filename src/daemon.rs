@@ -13,8 +13,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{AccountSettings, Config};
 use crate::domain::name::PolicyName;
+use crate::domain::time::SignedDuration;
 use crate::domain::view::Mode;
 use crate::engine::{Engine, Pass};
 use crate::ledger::{Ledger, OpenOptions};
@@ -23,6 +24,9 @@ use crate::signals::Signal;
 use crate::telemetry::Telemetry;
 use board::Board;
 use crew::{Crew, Ground, Setup};
+
+/// A single pass does not take longer than this, whatever pace it is given.
+const LONGEST_PASS: SignedDuration = SignedDuration::from_hours(24);
 
 /// Of the drain time, what is kept for writing the books and closing them.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -78,9 +82,13 @@ pub async fn run(mut standing: Standing, mut setup: Setup, mut reread: Reread, m
                 None | Some(Signal::Drain) => break,
                 Some(Signal::Reload) => reload(&mut crew, &mut setup, &mut reread, &standing.telemetry, &flags).await,
             },
-            Some(ended) = crew.next_end() => if let Err(why) = ended {
-                tracing::error!(%why, "an account is not watched any more: restart the daemon");
-                flags.broken.store(true, Ordering::Relaxed);
+            Some(ended) = crew.next_end() => match ended {
+                // What it told after the reload that dismissed it is forgotten too.
+                Ok(_) => declare(&standing.telemetry, &setup.config),
+                Err(why) => {
+                    tracing::error!(%why, "an account is not watched any more: restart the daemon");
+                    flags.broken.store(true, Ordering::Relaxed);
+                }
             },
         }
     }
@@ -94,28 +102,56 @@ pub async fn run(mut standing: Standing, mut setup: Setup, mut reread: Reread, m
     if flags.broken.load(Ordering::Relaxed) { Err("an account's loop ended by a fault of its own; see the log".to_owned()) } else { Ok(()) }
 }
 
-/// One pass over all accounts: gives each account's engine as it ended, within the time that a release may take.
-pub async fn run_once(standing: Standing, setup: &Setup, mut wishes: mpsc::Receiver<Signal>) -> Result<Vec<Engine>, String> {
+/// One pass over all accounts: gives each account's engine as it ended, within the time that a release may take. Told to stop, it settles what was
+/// requested, as far as the time for that allows.
+pub async fn run_once(standing: Standing, setup: &Setup, mut wishes: mpsc::Receiver<Signal>) -> Result<Passed, String> {
     let mut crew = Crew::new(standing.ground(), Pass::Once);
     crew.follow(setup).await?;
-    let longest =
-        setup.config.accounts.iter().map(|account| account.request_timeout).max().unwrap_or_default() * 4 + setup.config.guardrails.confirm_within;
-    let mut ended = Vec::new();
-    let wait = async {
-        while let Some(end) = crew.next_end().await {
-            ended.push(end?.1);
+    let mut passed = Passed::default();
+    let mut deadline = tokio::time::Instant::now() + longest_pass(&setup.config);
+    loop {
+        tokio::select! {
+            ended = crew.next_end() => match ended {
+                Some(Ok((_, engine))) => passed.engines.push(engine),
+                Some(Err(why)) => passed.unfinished = Some(why),
+                None => break,
+            },
+            // There is nothing to read again: the pass is over before another configuration would matter.
+            Some(wish) = wishes.recv() => if wish == Signal::Drain {
+                passed.unfinished = Some("told to stop before the pass was over".to_owned());
+                crew.drain().await;
+                deadline = deadline.min(tokio::time::Instant::now() + drain_within(&setup.config));
+            },
+            () = tokio::time::sleep_until(deadline) => {
+                let late = "not every account came to an end in time; what was requested is settled by the next run";
+                passed.unfinished.get_or_insert(late.to_owned());
+                break;
+            }
         }
-        Ok::<(), String>(())
-    };
-    let finished = tokio::select! {
-        finished = tokio::time::timeout(Duration::try_from(longest).unwrap_or(Duration::MAX), wait) => finished,
-        _ = wishes.recv() => Ok(Ok(())),
-    };
-    close(standing.ledger).await;
-    match finished {
-        Ok(done) => done.map(|()| ended),
-        Err(_) => Err("not every account came to an end in time; what was requested is settled by the next run".to_owned()),
     }
+    drop(crew);
+    close(standing.ledger).await;
+    Ok(passed)
+}
+
+/// What a single pass came to.
+#[derive(Default)]
+pub struct Passed {
+    /// Each account that came to its end.
+    pub engines: Vec<Engine>,
+    /// Why the pass is not whole, where it is not.
+    pub unfinished: Option<String>,
+}
+
+/// The listing with its tries, a poll's releases at the pace allowed, each with a reading, and the time in which the last one is confirmed.
+fn longest_pass(config: &Config) -> Duration {
+    let calls = f64::from(config.guardrails.max_releases_per_poll) * 2.0;
+    let account = |account: &AccountSettings| {
+        let paced = SignedDuration::try_from_secs_f64(calls / account.requests_per_second).unwrap_or(SignedDuration::MAX);
+        account.request_timeout.saturating_mul(4).saturating_add(paced)
+    };
+    let longest = config.accounts.iter().map(account).max().unwrap_or_default().saturating_add(config.guardrails.confirm_within);
+    Duration::try_from(longest.min(LONGEST_PASS)).unwrap_or_default()
 }
 
 /// What the server and the daemon tell each other.
@@ -166,12 +202,17 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
 
 /// Finishes what was asked for, as far as the time allows; the rest is settled at the next start.
 async fn drain(mut crew: Crew, standing: &Standing, config: &Config) {
-    let within = Duration::try_from(config.drain_timeout).unwrap_or_default();
     crew.drain().await;
     let settle = async { while crew.next_end().await.is_some() {} };
-    let settled = tokio::time::timeout(within.saturating_sub(CLOSING.min(within / 2)), settle).await.is_ok();
+    let settled = tokio::time::timeout(drain_within(config), settle).await.is_ok();
     let written = standing.ledger.flush(CLOSING).await;
     tracing::info!(settled, written, "drained");
+}
+
+/// How long releases may be waited for while draining.
+fn drain_within(config: &Config) -> Duration {
+    let within = Duration::try_from(config.drain_timeout).unwrap_or_default();
+    within.saturating_sub(CLOSING.min(within / 2))
 }
 
 /// Closing waits for the disk.

@@ -13,6 +13,7 @@ pub mod name;
 pub mod record;
 pub mod release;
 pub mod session;
+pub mod text;
 pub mod time;
 pub mod verdict;
 pub mod view;

@@ -25,7 +25,7 @@ use crate::domain::hold::Orders;
 use crate::domain::listing::Listing;
 use crate::domain::name::{AccountName, Kind, PolicyName, Provider, SessionId};
 use crate::domain::record::{Recall, Record};
-use crate::domain::release::Release;
+use crate::domain::release::{Outcome, Release};
 use crate::domain::session::Session;
 use crate::domain::time::{Moment, SignedDuration, Timestamp, later};
 use crate::domain::verdict::Limit;
@@ -138,7 +138,31 @@ pub struct Engine {
     stuck_told: usize,
     draining: bool,
     census: Census,
+    tally: Tally,
     outbox: VecDeque<Command>,
+}
+
+/// What has come of this life's releases so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub released: usize,
+    pub saved: SignedDuration,
+    pub already_ended: usize,
+    /// Ended for good, and not by us.
+    pub failed: usize,
+}
+
+impl Tally {
+    fn count(&mut self, release: &Release) {
+        match release.outcome {
+            Outcome::Confirmed => {
+                self.released += 1;
+                self.saved = self.saved.saturating_add(release.saved_runtime.unwrap_or_default());
+            }
+            Outcome::AlreadyEnded => self.already_ended += 1,
+            Outcome::Requested | Outcome::Denied | Outcome::Failed | Outcome::Stuck => self.failed += 1,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -182,6 +206,7 @@ impl Engine {
             stuck_told: 0,
             draining: false,
             census: Census::default(),
+            tally: Tally::default(),
             outbox: VecDeque::new(),
         };
         engine.carry_on(recall, now);
@@ -227,7 +252,7 @@ impl Engine {
     /// When to come back with [`Input::Tick`], by our clock, if nothing else happens first.
     pub fn poll_timeout(&self, now: Timestamp) -> Option<Timestamp> {
         let moment = self.moment(now);
-        let poll = self.polling.due_at().filter(|_| !self.draining).map(|at| at.max(self.pace.next_at(Operation::List, now)));
+        let poll = self.listing_due_at(now).filter(|_| !self.draining);
         let line = self.roster.next_at(moment).filter(|_| !self.draining);
         let witness = self.has_called_witness().then_some(now);
         let read = self.reads.first().map(|(at, _)| *at).into_iter().chain(witness).min().map(|at| at.max(self.pace.next_at(Operation::Read, now)));
@@ -244,7 +269,9 @@ impl Engine {
 
     /// Everything that was asked for is settled, or waits for something that only time or a person can bring.
     pub fn is_settled(&self) -> bool {
-        let rests = |flight: &Flight| flight.is_at_rest() || (self.draining && flight.step == flight::Step::InLine);
+        // Nobody asks again while draining, and no listing is made.
+        let left = |flight: &Flight| self.draining && matches!(flight.step, flight::Step::InLine | flight::Step::Listing { .. });
+        let rests = |flight: &Flight| flight.is_at_rest() || left(flight);
         self.under_way == 0 && self.flights.values().all(rests)
     }
 
@@ -258,14 +285,18 @@ impl Engine {
         self.polling.introduced
     }
 
-    /// When the next listing is due, by our clock; nothing while one is under way, or once a single pass has made its last.
-    pub fn listing_due_at(&self) -> Option<Timestamp> {
-        self.polling.due_at()
+    /// When the next listing may leave, by our clock; nothing while one is under way, or once a single pass has made its last.
+    pub fn listing_due_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.polling.due_at().map(|at| at.max(self.pace.next_at(Operation::List, now)))
     }
 
     /// Releases that have not come to their end.
     pub fn unfinished(&self) -> impl Iterator<Item = &Release> {
         self.flights.values().map(|flight| &flight.row)
+    }
+
+    pub fn tally(&self) -> Tally {
+        self.tally
     }
 
     pub fn terms(&self) -> &Terms {
@@ -291,6 +322,7 @@ impl Engine {
     }
 
     fn reconfigured(&mut self, terms: Terms, new_credential: bool, now: Timestamp) {
+        self.draining = false;
         self.pace.reconfigure(terms.requests_per_second);
         self.rails.reconfigure(terms.guardrails.clone());
         if new_credential {
@@ -343,8 +375,9 @@ impl Engine {
                 self.tell(What::Silenced { until });
             }
             Err(fault) if fault.is_refusal() => {
-                let again_at = self.pace.refuse(operation, fault, now);
-                self.tell(What::Refused { fault: fault.clone(), again_at });
+                if let (again_at, true) = self.pace.refuse(operation, fault, now) {
+                    self.tell(What::Refused { fault: fault.clone(), again_at });
+                }
             }
             Err(_) => {}
         }

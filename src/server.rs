@@ -46,7 +46,7 @@ pub trait Source: Send + Sync + 'static {
     /// Releases requested at or after `since`, newest first, at most `limit`.
     fn releases(&self, since: Option<Timestamp>, limit: usize) -> Answer<Vec<ReleaseView>>;
 
-    /// `by` is one of the words of [`Report::by`].
+    /// `until` is now; `by` is one of the words of [`Report::by`].
     fn report(&self, since: Timestamp, until: Timestamp, by: String) -> Answer<Report>;
 
     /// Why the program is not healthy, where a loop has stalled. Must not wait.

@@ -102,10 +102,14 @@ const fn mark(fits: Option<bool>) -> &'static str {
     }
 }
 
+fn attempts(count: u32) -> String {
+    if count == 1 { "1 attempt".to_owned() } else { format!("{count} attempts") }
+}
+
 fn print_release(release: &ReleaseView) -> Result<(), Failure> {
     say(format!("release   {} (account {}, policy {}, {})", release.outcome, release.account, release.policy, release.limit))?;
     say(format!("          {}", release.reason))?;
-    say(format!("          deadline {}, requested {}, {} attempts", rfc3339(release.deadline), rfc3339(release.requested_at), release.attempts))?;
+    say(format!("          deadline {}, requested {}, {}", rfc3339(release.deadline), rfc3339(release.requested_at), attempts(release.attempts)))?;
     release.ended_at.iter().try_for_each(|ended| say(format!("          ended {}", rfc3339(*ended))))?;
     if let Some(saved) = release.saved_runtime_seconds {
         let cost = release.saved_cost.map(|cost| format!(", {cost:.4} {}", release.currency)).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::table::{Column, Table, print_json, say};
+use crate::cli::table::{Column, Table, print_json, say, visible};
 use crate::cli::{Failure, Format, Globals, store};
 use crate::clock::Clock;
 use crate::domain::hold::OperatorHold;
@@ -62,6 +62,13 @@ pub fn run(flags: &Flags, globals: &Globals) -> Result<(), Failure> {
 
 fn place(hold: &OperatorHold, format: Format, globals: &Globals) -> Result<(), Failure> {
     let replaced = store::operator(globals)?.place_hold(hold).map_err(store::failure)?;
+    // A session may be held before the daemon has seen it, and an id may be misspelt.
+    if let Some(false) = store::reader(globals)?.map(|reader| reader.knows(&hold.session)).transpose().map_err(store::failure)? {
+        anstream::eprintln!(
+            "session-reaper: no session {} has been seen yet; `session-reaper plan` lists those that there are",
+            visible(hold.session.as_str())
+        );
+    }
     if format == Format::Json {
         return print_json(&json!({ "hold": as_json(hold), "replaced": replaced.as_ref().map(as_json) }));
     }

@@ -57,7 +57,7 @@ async fn next_listing(engine: &mut Engine, lister: &dyn Lister, planned: &mut BT
             }
             Some(Command::Read { .. } | Command::Write(_) | Command::Tell(_)) => {}
             None => {
-                let retry = engine.listing_due_at()?;
+                let retry = engine.listing_due_at(clock.now())?;
                 tokio::time::sleep_until(clock.instant(retry).into()).await;
                 engine.handle(Input::Tick, clock.now());
             }

@@ -5,7 +5,7 @@ use crate::cli::{Failure, Format, Globals, configured, outlook, runtime};
 use crate::clock::Clock;
 use crate::domain::event::PollOutcome;
 use crate::domain::hold::Hold;
-use crate::domain::time::{SignedDuration, clock_time, human};
+use crate::domain::time::{SignedDuration, Timestamp, between, clock_time, human};
 use crate::domain::verdict::VerdictWord;
 use crate::domain::view::{SessionView, Snapshot};
 
@@ -46,7 +46,7 @@ fn print_table(snapshot: &Snapshot) -> Result<(), Failure> {
         Column::text("WHY"),
     ]);
     for session in &snapshot.sessions {
-        table.row(row(session));
+        table.row(row(session, snapshot.at));
     }
     if !table.is_empty() {
         table.print()?;
@@ -61,7 +61,7 @@ fn print_table(snapshot: &Snapshot) -> Result<(), Failure> {
     say(summary(snapshot))
 }
 
-fn row(session: &SessionView) -> [String; 9] {
+fn row(session: &SessionView, at: Timestamp) -> [String; 9] {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     [
         session.id.to_string(),
@@ -70,10 +70,16 @@ fn row(session: &SessionView) -> [String; 9] {
         human(SignedDuration::from_secs(session.age_seconds as i64)),
         session.verdict.to_string(),
         or_dash(session.policy.as_ref().map(ToString::to_string)),
-        or_dash(session.deadline.map(clock_time)),
+        or_dash(session.deadline.map(|deadline| day_and_time(deadline, at))),
         or_dash(session.hold.map(|hold| hold.to_string())),
         session.reason.clone(),
     ]
+}
+
+/// The time of day where that is plain, else the day as well.
+fn day_and_time(deadline: Timestamp, at: Timestamp) -> String {
+    let near = between(at, deadline).abs() < SignedDuration::from_hours(12);
+    if near { clock_time(deadline) } else { deadline.strftime("%Y-%m-%d %H:%M").to_string() }
 }
 
 fn summary(snapshot: &Snapshot) -> String {
@@ -82,4 +88,18 @@ fn summary(snapshot: &Snapshot) -> String {
     let observed = due.iter().any(|session| session.hold == Some(Hold::Observe));
     let hint = if observed { "; `plan --set mode=enforce` shows what enforce would" } else { "" };
     format!("{} sessions, {} due; `run` would release {now} now (mode = \"{}\"){hint}", snapshot.sessions.len(), due.len(), snapshot.mode)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_on_another_day_says_so() {
+        let at = |text: &str| text.parse::<Timestamp>().expect("an instant");
+        let now = at("2026-11-20T22:00:00Z");
+        assert_eq!(day_and_time(at("2026-11-21T01:02:03Z"), now), "01:02:03");
+        assert_eq!(day_and_time(at("2026-11-22T01:02:03Z"), now), "2026-11-22 01:02");
+        assert_eq!(day_and_time(at("2026-11-19T22:00:00Z"), now), "2026-11-19 22:00");
+    }
 }

@@ -9,7 +9,7 @@ use crate::cli::{Failure, Globals, store};
 use crate::clock::Clock;
 use crate::domain::time::{SignedDuration, Timestamp, between, human, later, parse_duration, rfc3339};
 use crate::domain::view::{Gap, Overrun, Report, ReportRow};
-use crate::ledger::{By, Reader};
+use crate::ledger::By;
 
 #[derive(Debug, clap::Args)]
 pub struct Flags {
@@ -47,16 +47,16 @@ pub fn run(flags: &Flags, globals: &Globals) -> Result<(), Failure> {
     if reader.is_none() {
         anstream::eprintln!("session-reaper: there is no store yet, so that nothing is in its books");
     }
-    let report = reader.map_or_else(|| Ok(Report::empty(since, until, &flags.by)), |reader| ask(&reader, since, until, &flags.by))?;
+    let report = match reader {
+        None => Report::empty(since, until, &flags.by),
+        Some(reader) if flags.until.is_none() => reader.report_to_now(since, now, &flags.by).map_err(store::failure)?,
+        Some(reader) => reader.report(since, until, &flags.by).map_err(store::failure)?,
+    };
     match flags.format {
         ReportFormat::Table => print_table(&report, &flags.by),
         ReportFormat::Json => print_json(&report),
         ReportFormat::Csv => print(&csv(&report)),
     }
-}
-
-fn ask(reader: &Reader, since: Timestamp, until: Timestamp, by: &By) -> Result<Report, Failure> {
-    reader.report(since, until, by).map_err(store::failure)
 }
 
 /// Reads a duration before now, an instant, or the beginning of a day in UTC.

@@ -7,14 +7,13 @@ use tokio::sync::mpsc;
 
 use crate::cli::table::say;
 use crate::cli::{Failure, Globals, configured, runtime};
-use crate::clock::Clock;
 use crate::daemon::crew::Setup;
 use crate::daemon::{self, Standing};
 use crate::domain::event::PollOutcome;
-use crate::domain::time::{Timestamp, human};
+use crate::domain::release::Outcome;
+use crate::domain::time::{SignedDuration, Timestamp, human};
 use crate::domain::view::Mode;
 use crate::engine::Engine;
-use crate::ledger::Reader;
 use crate::metrics::Metrics;
 use crate::signals::{Signal, Signals};
 use crate::telemetry::Telemetry;
@@ -56,13 +55,11 @@ fn announce(setup: &Setup, standing: &Standing) {
 
 async fn once(setup: Setup) -> Result<(), Failure> {
     let wishes = wishes(None)?;
-    let since = Clock::start().now();
     let standing = Standing::open_books(&setup, telemetry()?).map_err(Failure::work)?;
-    let reader = standing.ledger.reader();
     let clock = standing.clock;
-    let engines = daemon::run_once(standing, &setup, wishes).await.map_err(Failure::work)?;
-    let troubles: Vec<String> = engines.iter().flat_map(|engine| troubles(engine, clock.now())).collect();
-    summarize(&reader, since, clock.now())?;
+    let passed = daemon::run_once(standing, &setup, wishes).await.map_err(Failure::work)?;
+    let troubles: Vec<String> = passed.engines.iter().flat_map(|engine| troubles(engine, clock.now())).chain(passed.unfinished).collect();
+    say(summary(&passed.engines))?;
     if troubles.is_empty() { Ok(()) } else { Err(Failure::work(troubles.join("; "))) }
 }
 
@@ -76,15 +73,15 @@ fn troubles(engine: &Engine, now: Timestamp) -> Vec<String> {
     unlisted.into_iter().chain(engine.unfinished().map(|row| format!("session {} on {}: {}", row.id, row.account, row.outcome))).collect()
 }
 
-/// What the books say that this pass did. A store in memory has no reader beside it, and nobody will ask it later.
-fn summarize(reader: &Reader, since: Timestamp, until: Timestamp) -> Result<(), Failure> {
-    let Ok(report) = reader.report(since, until, &crate::ledger::By::Policy) else { return Ok(()) };
-    let total = report.total;
-    let saved = human(crate::domain::time::SignedDuration::from_millis((total.saved_runtime_seconds * 1_000.0) as i64));
-    say(format!(
-        "{} released, {saved} saved; {} had ended already, {} failed, {} stuck",
-        total.released, total.already_ended, total.failed, total.stuck
-    ))
+/// What this pass did, by the providers' own word.
+fn summary(engines: &[Engine]) -> String {
+    let count = |number: fn(&Engine) -> usize| engines.iter().map(number).sum::<usize>();
+    let unfinished = |engine: &Engine, stuck: bool| engine.unfinished().filter(|row| (row.outcome == Outcome::Stuck) == stuck).count();
+    let stuck: usize = engines.iter().map(|engine| unfinished(engine, true)).sum();
+    let failed = count(|engine| engine.tally().failed) + engines.iter().map(|engine| unfinished(engine, false)).sum::<usize>();
+    let saved = engines.iter().fold(SignedDuration::ZERO, |sum, engine| sum.saturating_add(engine.tally().saved));
+    let (released, already_ended) = (count(|engine| engine.tally().released), count(|engine| engine.tally().already_ended));
+    format!("{released} released, {} saved; {already_ended} had ended already, {failed} failed, {stuck} stuck", human(saved))
 }
 
 pub(super) fn telemetry() -> Result<Arc<Telemetry>, Failure> {

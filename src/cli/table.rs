@@ -7,6 +7,7 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Width, pr
 use serde::Serialize;
 
 use crate::cli::Failure;
+use crate::domain::text::is_invisible;
 
 /// A column's heading, and how its cells stand.
 #[derive(Clone, Copy, Debug)]
@@ -113,7 +114,7 @@ pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
 
 /// The text on one line and without anything that a terminal would act on.
 pub fn visible(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -143,6 +144,11 @@ mod tests {
         assert!(text.lines().all(|line| line.chars().count() <= 52), "{text}");
         assert!(text.contains("0b5b3d6c-3a3e-4f5e    20m  "), "{text}");
         assert!(text.lines().count() > 3, "{text}");
+    }
+
+    #[test]
+    fn an_identifier_cannot_turn_the_line_around() {
+        assert_eq!(visible("gnp.\u{202e}exe\u{200b}"), "gnp. exe ");
     }
 
     #[test]

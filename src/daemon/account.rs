@@ -33,6 +33,8 @@ pub enum Control {
     },
     /// Ask for nothing new, and end once everything is settled.
     Drain,
+    /// The account is wanted again after all. Answered by a loop that has not ended meanwhile.
+    Stay(oneshot::Sender<()>),
 }
 
 /// One account at one moment.
@@ -105,6 +107,11 @@ impl AccountLoop {
                         draining = true;
                         Input::Drain
                     }
+                    Control::Stay(reply) => {
+                        // Whoever asked has given up: so nobody will say what the account now is.
+                        draining &= reply.send(()).is_err();
+                        Input::Tick
+                    }
                     other => self.obey(other),
                 },
                 () = sleep_until(Instant::from_std(self.clock.instant(wake))) => Input::Tick,
@@ -135,6 +142,7 @@ impl AccountLoop {
                 Input::Reconfigured { terms, new_credential }
             }
             Control::Drain => Input::Drain,
+            Control::Stay(_) => Input::Tick,
         }
     }
 }

@@ -48,7 +48,7 @@ impl Source for Board {
         let (lines, at, mode) = (self.lines(), self.clock.now(), self.mode());
         Box::pin(async move {
             let mut snapshot = Snapshot { at, mode, accounts: Vec::new(), sessions: Vec::new() };
-            for view in views(lines).await? {
+            for view in views(lines, mode).await {
                 snapshot.accounts.push(view.account);
                 snapshot.sessions.extend(view.sessions);
             }
@@ -57,8 +57,8 @@ impl Source for Board {
     }
 
     fn accounts(&self) -> Answer<Vec<AccountView>> {
-        let lines = self.lines();
-        Box::pin(async move { Ok(views(lines).await?.into_iter().map(|view| view.account).collect()) })
+        let (lines, mode) = (self.lines(), self.mode());
+        Box::pin(async move { Ok(views(lines, mode).await.into_iter().map(|view| view.account).collect()) })
     }
 
     fn releases(&self, since: Option<Timestamp>, limit: usize) -> Answer<Vec<ReleaseView>> {
@@ -69,7 +69,7 @@ impl Source for Board {
     fn report(&self, since: Timestamp, until: Timestamp, by: String) -> Answer<Report> {
         let reader = self.reader.clone();
         match by.parse::<By>() {
-            Ok(by) => in_background(move || reader.report(since, until, &by)),
+            Ok(by) => in_background(move || reader.report_to_now(since, until, &by)),
             Err(why) => Box::pin(async move { Err(why.to_string()) }),
         }
     }
@@ -91,15 +91,36 @@ impl Source for Board {
     }
 }
 
-async fn views(lines: Vec<Line>) -> Result<Vec<View>, String> {
-    join_all(lines.into_iter().map(view)).await.into_iter().collect()
+async fn views(lines: Vec<Line>, mode: Mode) -> Vec<View> {
+    join_all(lines.into_iter().map(|line| async move { view(&line).await.unwrap_or_else(|| unwatched(&line, mode)) })).await
 }
 
-async fn view(line: Line) -> Result<View, String> {
-    let gone = |_| format!("account {} is not being watched any more", line.account);
+/// Nothing where the loop has ended.
+async fn view(line: &Line) -> Option<View> {
     let (reply, answer) = oneshot::channel();
-    line.control.send(Control::View(reply)).await.map_err(|_| gone(()))?;
-    answer.await.map_err(|_| gone(()))
+    line.control.send(Control::View(reply)).await.ok()?;
+    answer.await.ok()
+}
+
+/// An account whose loop has ended is shown with that, beside all the others, and without a word about its sessions.
+fn unwatched(line: &Line, mode: Mode) -> View {
+    let error = Some("not watched any more: its loop ended by a fault of its own; restart the daemon".to_owned());
+    let account = AccountView {
+        name: line.account.clone(),
+        provider: line.provider,
+        mode,
+        listing: None,
+        live: 0,
+        rejected_rows: 0,
+        error: error.clone(),
+        last_complete_at: None,
+        last_error: error,
+        clock_skew_seconds: 0.0,
+        paused: false,
+        paused_reason: None,
+        tripped: false,
+    };
+    View { account, sessions: Vec::new() }
 }
 
 /// The books are files: reading them must not hold up the loops.
@@ -108,4 +129,22 @@ fn in_background<T: Send + 'static>(read: impl FnOnce() -> Result<T, crate::ledg
         let read = tokio::task::spawn_blocking(read).await.map_err(|error| format!("the books could not be read: {error}"))?;
         read.map_err(|fault| fault.to_string())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::account::Pulse;
+    use crate::domain::name::Provider;
+
+    #[tokio::test]
+    async fn an_account_whose_loop_has_ended_is_shown_beside_the_others() {
+        let clock = Clock::start();
+        let (control, inbox) = tokio::sync::mpsc::channel(1);
+        drop(inbox);
+        let line = Line { account: "gone".into(), provider: Provider::Browserbase, control, pulse: Arc::new(Pulse::new(&clock)) };
+        let shown = views(vec![line], Mode::Enforce).await;
+        assert!(shown.iter().all(|view| view.account.error.as_ref().is_some_and(|error| error.contains("not watched any more"))));
+        assert_eq!(shown.len(), 1);
+    }
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::config::{AccountSettings, Config};
 use crate::daemon::account::{AccountLoop, Control, Pulse, in_our_time};
-use crate::domain::name::AccountName;
+use crate::domain::name::{AccountName, Provider};
+use crate::domain::record::Recall;
 use crate::domain::view::Mode;
 use crate::engine::{Engine, Pass, Terms};
 use crate::executor::Executor;
@@ -40,6 +41,7 @@ pub struct Ground {
 #[derive(Clone)]
 pub struct Line {
     pub account: AccountName,
+    pub provider: Provider,
     pub control: mpsc::Sender<Control>,
     pub pulse: Arc<Pulse>,
 }
@@ -52,69 +54,128 @@ pub struct Crew {
     ground: Ground,
     pass: Pass,
     members: BTreeMap<AccountName, Member>,
+    /// Told to end, and settling what they began.
+    leaving: Vec<Member>,
+    /// Where each account was last found; one that moves is another account under the same name.
+    homes: BTreeMap<AccountName, Home>,
     tasks: JoinSet<(AccountName, Engine)>,
     lines: Lines,
 }
 
+/// Whose sessions an account's are: the provider, its address, and the project.
+type Home = (Provider, String, Option<String>);
+
 struct Member {
     line: Line,
-    settings: AccountSettings,
+    home: Home,
     key: SecretString,
+}
+
+/// An account of a configuration, ready to be watched.
+struct Recruit {
+    settings: AccountSettings,
+    home: Home,
+    key: SecretString,
+    executor: Executor,
+    /// What the books know of it, where it has no loop yet.
+    recall: Option<Recall>,
 }
 
 impl Crew {
     pub fn new(ground: Ground, pass: Pass) -> Self {
-        Self { ground, pass, members: BTreeMap::new(), tasks: JoinSet::new(), lines: Lines::default() }
+        Self { ground, pass, members: BTreeMap::new(), leaving: Vec::new(), homes: BTreeMap::new(), tasks: JoinSet::new(), lines: Lines::default() }
     }
 
     pub fn lines(&self) -> Lines {
         self.lines.clone()
     }
 
-    /// Makes the crew what a configuration says: new accounts start, those that stay are told, those that are gone settle what they began and end.
+    /// Makes the crew what a configuration says: new accounts start, those that stay are told, those that are gone settle what they began and end. Fails
+    /// before any of them is told.
     pub async fn follow(&mut self, setup: &Setup) -> Result<(), String> {
-        let mut staffed = Vec::new();
+        let mut recruits = Vec::new();
         for settings in &setup.config.accounts {
-            let key = setup.keys.get(&settings.name).ok_or_else(|| format!("account {}: no credential was read", settings.name))?;
-            staffed.push((settings.clone(), key.clone(), self.executor(setup.config.mode, settings, key)?));
+            recruits.push(self.recruit(setup, settings).await?);
         }
-        let gone: Vec<AccountName> =
-            self.members.keys().filter(|name| !staffed.iter().any(|(settings, ..)| settings.name == **name)).cloned().collect();
-        for name in gone {
-            if let Some(member) = self.members.remove(&name) {
-                send(&member.line, Control::Drain).await;
-            }
-        }
-        for (settings, key, executor) in staffed {
-            let terms = terms(&setup.config, &settings, self.pass);
-            match self.members.get_mut(&settings.name) {
+        self.dismiss(&recruits).await;
+        for recruit in recruits {
+            let terms = terms(&setup.config, &recruit.settings, self.pass);
+            match self.members.get_mut(&recruit.settings.name) {
                 Some(member) => {
-                    let new_credential = member.key.expose_secret() != key.expose_secret() || member.settings.base_url != settings.base_url;
-                    (member.settings, member.key) = (settings, key);
-                    let control = Control::Reconfigure { terms: Box::new(terms), executor: Box::new(executor), new_credential };
+                    let new_credential = member.key.expose_secret() != recruit.key.expose_secret();
+                    member.key = recruit.key;
+                    let control = Control::Reconfigure { terms: Box::new(terms), executor: Box::new(recruit.executor), new_credential };
                     send(&member.line, control).await;
                 }
-                None => self.start(settings, key, terms, executor).await?,
+                None => self.start(recruit, terms),
             }
         }
         *self.lines.write().unwrap_or_else(PoisonError::into_inner) = self.members.values().map(|member| member.line.clone()).collect();
         Ok(())
     }
 
-    async fn start(&mut self, settings: AccountSettings, key: SecretString, terms: Terms, executor: Executor) -> Result<(), String> {
+    async fn recruit(&mut self, setup: &Setup, settings: &AccountSettings) -> Result<Recruit, String> {
+        let name = &settings.name;
+        let key = setup.keys.get(name).ok_or_else(|| format!("account {name}: no credential was read"))?;
+        let executor = self.executor(setup.config.mode, settings, key)?;
+        let home = (settings.provider, settings.base_url.clone(), settings.project_id.clone());
+        let at_home = self.homes.get(name).is_none_or(|known| *known == home);
+        self.call_back(name, &home).await;
+        let recall = match self.members.get(name) {
+            Some(member) if member.home == home => None,
+            _ => {
+                let recall = self.ground.ledger.recall(name, self.ground.clock.now()).await.map_err(|fault| fault.to_string())?;
+                Some(if at_home { recall } else { elsewhere(recall) })
+            }
+        };
+        Ok(Recruit { settings: settings.clone(), home, key: key.clone(), executor, recall })
+    }
+
+    /// An account that is wanted again while its loop still settles what it began keeps that loop: two would release and count the same sessions twice.
+    async fn call_back(&mut self, name: &AccountName, home: &Home) {
+        self.leaving.retain(|member| !member.line.control.is_closed());
+        let Some(at) = self.leaving.iter().position(|member| member.line.account == *name && member.home == *home) else { return };
+        let member = self.leaving.swap_remove(at);
+        let (reply, stays) = oneshot::channel();
+        send(&member.line, Control::Stay(reply)).await;
+        if stays.await.is_err() {
+            return;
+        }
+        self.homes.insert(name.clone(), home.clone());
+        if let Some(other) = self.members.insert(name.clone(), member) {
+            self.let_go(other).await;
+        }
+    }
+
+    /// Lets those go whom the configuration does not have, or has elsewhere.
+    async fn dismiss(&mut self, recruits: &[Recruit]) {
+        let stays = |member: &Member| recruits.iter().any(|recruit| recruit.settings.name == member.line.account && recruit.home == member.home);
+        let gone: Vec<AccountName> = self.members.iter().filter(|(_, member)| !stays(member)).map(|(name, _)| name.clone()).collect();
+        for member in gone.iter().filter_map(|name| self.members.remove(name)).collect::<Vec<_>>() {
+            self.let_go(member).await;
+        }
+    }
+
+    async fn let_go(&mut self, member: Member) {
+        send(&member.line, Control::Drain).await;
+        self.leaving.push(member);
+    }
+
+    fn start(&mut self, recruit: Recruit, terms: Terms) {
         let Ground { clock, ledger, .. } = self.ground.clone();
-        let name = settings.name.clone();
-        let recall = ledger.recall(&name, clock.now()).await.map_err(|fault| fault.to_string())?;
+        let Recruit { settings, home, key, executor, recall } = recruit;
+        let name = settings.name;
         let mut orders = ledger.orders();
         let said = Arc::new(in_our_time(&orders.borrow_and_update(), &clock));
-        let engine = Engine::new(terms, recall, said, clock.now());
+        let engine = Engine::new(terms, recall.unwrap_or_default(), said, clock.now());
         let (control, inbox) = mpsc::channel(CONTROL_QUEUE);
         let pulse = Arc::new(Pulse::new(&clock));
-        let line = Line { account: name.clone(), control, pulse: pulse.clone() };
+        let line = Line { account: name.clone(), provider: settings.provider, control, pulse: pulse.clone() };
         let account = AccountLoop { engine, executor, clock, orders, control: inbox, pulse };
-        self.tasks.spawn(async move { (name, account.run().await) });
-        self.members.insert(settings.name.clone(), Member { line, settings, key });
-        Ok(())
+        let task_name = name.clone();
+        self.tasks.spawn(async move { (task_name, account.run().await) });
+        self.homes.insert(name.clone(), home.clone());
+        self.members.insert(name, Member { line, home, key });
     }
 
     fn executor(&self, mode: Mode, settings: &AccountSettings, key: &SecretString) -> Result<Executor, String> {
@@ -150,6 +211,11 @@ impl Crew {
     }
 }
 
+/// What was learnt at another address or of another project says nothing of this one; what guardrails hold back stays held back.
+fn elsewhere(recall: Recall) -> Recall {
+    Recall { releases: Vec::new(), seen: Vec::new(), ..recall }
+}
+
 /// What one account's engine is told of a configuration.
 pub fn terms(config: &Config, settings: &AccountSettings, pass: Pass) -> Terms {
     Terms {
@@ -170,3 +236,6 @@ pub fn terms(config: &Config, settings: &AccountSettings, pass: Pass) -> Terms {
 async fn send(line: &Line, control: Control) {
     drop(line.control.send(control).await);
 }
+
+#[cfg(test)]
+mod tests;

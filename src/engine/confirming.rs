@@ -165,10 +165,11 @@ impl Engine {
     /// The provider does not know the session and lists it all the same: an address that answers 404 for everything looks like this.
     fn contradicted(&mut self, id: &SessionId, now: Timestamp) {
         let Some(flight) = self.flights.get_mut(id) else { return };
-        flight.tries += 1;
         let uncounted = flight.uncounted;
         if uncounted {
             flight.was_not_applied();
+        } else {
+            flight.tries += 1;
         }
         let fault = Fault::new(FaultKind::NotFound, "the provider answers 404 for a session that it lists: is base_url right?");
         flight.row.fault = Some(fault.to_string());
@@ -201,6 +202,7 @@ impl Engine {
         let theirs = floor_millis(self.moment(now).theirs);
         let Some(flight) = self.flights.remove(id) else { return };
         let release = Box::new(flight.row);
+        self.tally.count(&release);
         let took = between(release.requested_at, theirs).max(SignedDuration::ZERO);
         self.tell(match release.outcome {
             Outcome::Confirmed => What::Confirmed { release, took },

@@ -82,8 +82,8 @@ impl Pace {
         until
     }
 
-    /// The provider refuses the credential, for this operation (403) or altogether (401). Gives when it is asked again.
-    pub fn refuse(&mut self, operation: Operation, fault: &Fault, now: Timestamp) -> Timestamp {
+    /// The provider refuses the credential, for this operation (403) or altogether (401). Gives when it is asked again, and whether that is news.
+    pub fn refuse(&mut self, operation: Operation, fault: &Fault, now: Timestamp) -> (Timestamp, bool) {
         let altogether = fault.kind == FaultKind::Unauthorized;
         let known = if altogether { self.refused } else { self.denied.get(&operation).copied() };
         let refusal = Refusal::met_again(known, now);
@@ -92,7 +92,7 @@ impl Pace {
         } else {
             self.denied.insert(operation, refusal);
         }
-        refusal.until
+        (refusal.until, known.is_none_or(|known| known.until != refusal.until))
     }
 
     /// The provider accepts the credential for this operation.
@@ -173,7 +173,7 @@ mod tests {
         let mut pace = Pace::new(10.0, at(0));
         let waits: Vec<i64> = (0..7)
             .scan(at(0), |now, _| {
-                let until = pace.refuse(Operation::List, &fault, *now);
+                let (until, _) = pace.refuse(Operation::List, &fault, *now);
                 let wait = between(*now, until).as_secs();
                 *now = until;
                 Some(wait)
@@ -181,14 +181,15 @@ mod tests {
             .collect();
         assert_eq!(waits, [30, 60, 120, 240, 480, 600, 600]);
         pace.accepted(Operation::List);
-        assert_eq!(pace.refuse(Operation::List, &fault, at(0)), at(30_000));
+        assert_eq!(pace.refuse(Operation::List, &fault, at(0)), (at(30_000), true));
     }
 
     #[test]
     fn calls_refused_together_are_one_refusal() {
         let fault = Fault::new(FaultKind::Unauthorized, "no");
         let mut pace = Pace::new(10.0, at(0));
-        assert_eq!(pace.refuse(Operation::List, &fault, at(0)), pace.refuse(Operation::Read, &fault, at(5)));
+        assert_eq!(pace.refuse(Operation::List, &fault, at(0)), (at(30_000), true));
+        assert_eq!(pace.refuse(Operation::Read, &fault, at(5)), (at(30_000), false));
     }
 
     #[test]
@@ -200,7 +201,7 @@ mod tests {
         for operation in Operation::ALL {
             assert_eq!(pace.next_at(*operation, at(30_000)), at(60_000), "{operation}");
         }
-        assert_eq!(pace.refuse(Operation::List, &fault, at(30_100)), at(90_100));
+        assert_eq!(pace.refuse(Operation::List, &fault, at(30_100)), (at(90_100), true));
         pace.leave(Operation::Read, at(90_100));
         pace.accepted(Operation::Read);
         assert_eq!(pace.next_at(Operation::Release, at(90_200)), at(90_200));

@@ -20,6 +20,9 @@ const FIRST_RETRY: SignedDuration = SignedDuration::from_secs(1);
 /// In a single pass a failing listing is tried this often.
 const TRIES_OF_ONE_PASS: u32 = 3;
 
+/// And not at all where the provider wants to be left alone this long, or refuses the credential: somebody waits for the answer.
+pub(super) const PATIENCE_OF_ONE_PASS: SignedDuration = SignedDuration::from_secs(30);
+
 /// Polls without a sighting after which a session is no longer judged, and the least time that takes.
 const STALE_AFTER_POLLS: i32 = 3;
 const STALE_AFTER_AT_LEAST: SignedDuration = SignedDuration::from_mins(2);
@@ -175,7 +178,9 @@ impl Engine {
 
     fn retry_poll(&mut self, now: Timestamp) {
         self.polling.failures += 1;
-        if self.terms.pass == Pass::Daemon || self.polling.failures < TRIES_OF_ONE_PASS {
+        let free_at = self.pace.next_at(Operation::List, now);
+        let bearable = self.polling.failures < TRIES_OF_ONE_PASS && free_at < later(now, PATIENCE_OF_ONE_PASS);
+        if self.terms.pass == Pass::Daemon || bearable {
             let wait = backoff::wait(FIRST_RETRY, self.terms.poll_interval, self.polling.failures - 1, self.terms.account.as_str());
             self.polling.soon(later(now, wait));
         }

@@ -11,6 +11,7 @@ use crate::domain::session::{Phase, Session};
 use crate::domain::time::{Moment, SignedDuration, Timestamp, between, floor_millis, later};
 use crate::domain::verdict::Deadline;
 use crate::engine::flight::{Flight, Step};
+use crate::engine::polling::PATIENCE_OF_ONE_PASS;
 use crate::engine::roster::{Roster, Tracked};
 use crate::engine::{Command, Engine, Pass, Terms, backoff, view};
 use crate::guardrails::{Ask, FRACTION_WINDOW, Held};
@@ -67,7 +68,8 @@ impl Engine {
         }
         let free_at = self.pace.next_at(Operation::Release, now);
         if free_at > now {
-            return Turn::Stop(Some(free_at));
+            let bearable = self.terms.pass == Pass::Daemon || free_at < later(now, PATIENCE_OF_ONE_PASS);
+            return Turn::Stop(bearable.then_some(free_at));
         }
         self.request(id, &deadline, moment)
     }

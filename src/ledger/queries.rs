@@ -66,9 +66,20 @@ impl Reader {
         self.ask(|books| all(books, "SELECT * FROM releases WHERE id = ?1 ORDER BY account", [id.as_str()], rows::release))
     }
 
+    /// Whether any account has ever shown a session with this id, as far as the books go back.
+    pub fn knows(&self, id: &SessionId) -> Result<bool, LedgerFault> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM sessions WHERE id = ?1)";
+        self.ask(|books| books.query_row(sql, [id.as_str()], |row| row.get(0)))
+    }
+
     /// What was released and saved within `[since, until)`.
     pub fn report(&self, since: Timestamp, until: Timestamp, by: &By) -> Result<Report, LedgerFault> {
-        self.ask(|books| report::report(books, since, until, by))
+        self.ask(|books| report::report(books, since, until, until, by))
+    }
+
+    /// The same from `since` on. Releases stand in the provider's time, which may be ahead of ours: the latest of them may lie after `now`.
+    pub fn report_to_now(&self, since: Timestamp, now: Timestamp, by: &By) -> Result<Report, LedgerFault> {
+        self.ask(|books| report::report(books, since, now, Timestamp::MAX, by))
     }
 
     fn ask<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, LedgerFault> {

@@ -67,13 +67,14 @@ impl fmt::Display for By {
     }
 }
 
-pub(super) fn report(books: &Connection, since: Timestamp, until: Timestamp, by: &By) -> rusqlite::Result<Report> {
+/// Releases of `[since, last)`, the provider's time, in a report that says `[since, until)`, ours.
+pub(super) fn report(books: &Connection, since: Timestamp, until: Timestamp, last: Timestamp, by: &By) -> rusqlite::Result<Report> {
     let sql = "SELECT * FROM releases WHERE coalesce(confirmed_at, requested_at) >= ?1 AND coalesce(confirmed_at, requested_at) < ?2
          AND outcome <> 'requested' ORDER BY account, id";
     let mut tallies: BTreeMap<Option<String>, Tally> = BTreeMap::new();
     let mut total = Tally::default();
     let mut statement = books.prepare_cached(sql)?;
-    let mut rows = statement.query(params![millis(since), millis(until)])?;
+    let mut rows = statement.query(params![millis(since), millis(last)])?;
     while let Some(row) = rows.next()? {
         let entry = Entry::read(row)?;
         tallies.entry(key(row, by)?).or_default().add(&entry);
@@ -229,6 +230,17 @@ mod tests {
         schema::migrate(&mut books, schema::MIGRATIONS).unwrap();
         releases.iter().for_each(|row| assert!(apply::release(&books, row).unwrap()));
         books
+    }
+
+    fn report(books: &Connection, since: Timestamp, until: Timestamp, by: &By) -> rusqlite::Result<Report> {
+        super::report(books, since, until, until, by)
+    }
+
+    #[test]
+    fn a_release_at_a_provider_whose_clock_is_ahead_counts_at_once() {
+        let ahead = Release { confirmed_at: Some(at(3_600)), ..saved("a", 10, json!({})) };
+        let report = super::report(&books(&[ahead]), at(0), at(10), Timestamp::MAX, &By::Policy).unwrap();
+        assert_eq!((report.total.released, report.until), (1, at(10)));
     }
 
     fn keys(report: &Report) -> Vec<Option<&str>> {

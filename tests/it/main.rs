@@ -5,9 +5,11 @@
 mod browserbase_client;
 mod commands;
 mod config;
+mod daemon;
 mod dependencies;
 mod house;
 mod ledger;
+mod once;
 mod scenarios;
 mod server;
 mod simulator;

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Longer than anything that works takes, on a busy machine too.
@@ -35,6 +36,7 @@ pub(crate) fn session_reaper<const N: usize>(arguments: [&str; N]) -> Command {
 pub(crate) struct Process {
     child: Child,
     said: Arc<Said>,
+    listeners: Vec<JoinHandle<()>>,
 }
 
 #[derive(Default)]
@@ -47,9 +49,8 @@ impl Process {
     pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let said = Arc::new(Said::default());
-        said.listen_to(child.stdout.take().expect("a pipe"));
-        said.listen_to(child.stderr.take().expect("a pipe"));
-        Self { child, said }
+        let listeners = vec![said.listen_to(child.stdout.take().expect("a pipe")), said.listen_to(child.stderr.take().expect("a pipe"))];
+        Self { child, said, listeners }
     }
 
     /// The first line on either stream that contains this, said already or to come.
@@ -70,6 +71,13 @@ impl Process {
     pub(crate) fn ended(&mut self) -> ExitStatus {
         eventually("the process ends", || self.child.try_wait().expect("it is our child"))
     }
+
+    /// Waits for its end; gives everything that it said, on both streams.
+    pub(crate) fn last_words(mut self) -> String {
+        self.ended();
+        self.listeners.drain(..).for_each(|listener| listener.join().expect("no reader panics"));
+        self.said.lines.lock().expect("no reader panics").join("\n")
+    }
 }
 
 impl Drop for Process {
@@ -81,14 +89,14 @@ impl Drop for Process {
 }
 
 impl Said {
-    fn listen_to(self: &Arc<Self>, stream: impl Read + Send + 'static) {
+    fn listen_to(self: &Arc<Self>, stream: impl Read + Send + 'static) -> JoinHandle<()> {
         let said = Arc::clone(self);
         std::thread::spawn(move || {
             for line in BufReader::new(stream).lines().map_while(Result::ok) {
                 said.lines.lock().expect("no other thread panics with it").push(line);
                 said.more.notify_all();
             }
-        });
+        })
     }
 }
 
@@ -100,7 +108,13 @@ pub(crate) struct Simulate {
 
 impl Simulate {
     pub(crate) fn start() -> Self {
-        let process = Process::start(session_reaper(["simulate", "--listen", "127.0.0.1:0"]));
+        Self::with(&[])
+    }
+
+    pub(crate) fn with(more: &[&str]) -> Self {
+        let mut command = session_reaper(["simulate", "--listen", "127.0.0.1:0"]);
+        command.args(more);
+        let process = Process::start(command);
         let line = process.line_with("simulate: Browserbase at ");
         let base_url = line.split_whitespace().find(|word| word.starts_with("http://")).expect("an address").to_owned();
         Self { process, base_url }

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
+use crate::domain::text::is_invisible;
+
 /// Stands where something was taken out. Its ends are not ASCII and a key is, so that no key can form again across it.
 const MARK: &str = "‹redacted›";
 /// What is shown of a provider's sentence, in characters.
@@ -69,11 +71,6 @@ fn is_harmless(text: &str) -> bool {
 fn one_line(text: &str) -> String {
     let shown: String = text.chars().filter(|c| c.is_whitespace() || !(c.is_control() || is_invisible(*c))).collect();
     shown.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Zero-width characters and those that turn the direction of writing.
-const fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 fn cut(text: &str) -> String {

@@ -18,7 +18,7 @@ pub(crate) struct Books {
     pub would_release: BTreeSet<(SessionId, PolicyName, Limit)>,
     pub tripped_at: Option<Timestamp>,
     seen: BTreeMap<SessionId, Timestamp>,
-    allowance_opened_at: Option<Timestamp>,
+    pub allowance_opened_at: Option<Timestamp>,
     last_complete_at: Option<Timestamp>,
 }
 

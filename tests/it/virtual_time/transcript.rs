@@ -194,9 +194,7 @@ fn fault_word(fault: &session_reaper::simulator::Fault) -> String {
     match fault {
         Fault::Status { code, .. } => code.to_string(),
         Fault::ExtraRow(_) => "extra row".to_owned(),
-        other => {
-            let debug = format!("{other:?}");
-            debug.split([' ', '{']).next().unwrap_or_default().to_owned()
-        }
+        Fault::DateOff(by) => format!("Date off by {}", human(*by)),
+        other => format!("{other:?}"),
     }
 }

@@ -4,11 +4,12 @@ use session_reaper::domain::event::Operation;
 use session_reaper::domain::fault::{Fault, FaultKind};
 use session_reaper::domain::hold::Orders;
 use session_reaper::domain::name::Kind;
-use session_reaper::domain::release::Outcome;
+use session_reaper::domain::release::{Outcome, Release};
 use session_reaper::domain::session::{Metadata, Phase, Session, Status};
 use session_reaper::domain::time::{SignedDuration, Timestamp, between, later};
 use session_reaper::domain::view::Mode;
 use session_reaper::engine::Terms;
+use session_reaper::guardrails::FRACTION_WINDOW;
 use session_reaper::policy::{Origin, judge};
 use session_reaper::simulator::life::Life;
 use session_reaper::simulator::{Cause, World};
@@ -82,6 +83,16 @@ pub(crate) fn assert_may_release(life: &Life, terms: &Terms, orders: &Orders, wo
     assert!(deadline <= theirs, "{id} is requested at {theirs}, its deadline is {deadline}");
     let old_enough = later(life.started_at, terms.guardrails.min_age);
     assert!(old_enough <= theirs, "{id} is requested below min_age");
+}
+
+/// No request while the fraction is tripped, and no session beyond the allowance of the last poll.
+pub(crate) fn assert_within_guardrails(row: &Release, books: &Books, terms: &Terms, orders: &Orders, ours: Timestamp) {
+    let resumed_at = orders.resumed_at.get(&terms.account).copied();
+    let tripped = books.tripped_at.filter(|at| ours < later(*at, FRACTION_WINDOW) && resumed_at.is_none_or(|resumed| resumed <= *at));
+    assert_eq!(tripped, None, "{} is requested although the fraction is tripped", row.id);
+    let opened_at = books.allowance_opened_at.filter(|_| row.attempts == 1);
+    let used = opened_at.map_or(0, |opened| books.releases.values().filter(|known| known.id != row.id && known.requested_at >= opened).count());
+    assert!(used < terms.guardrails.max_releases_per_poll as usize, "{} is requested beyond the allowance of {used}", row.id);
 }
 
 /// The session as its row would show it while it runs.

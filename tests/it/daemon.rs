@@ -1,0 +1,17 @@
+//! The daemon as a process, against a provider that these tests hold in hand: its truth, its journal of requests, and its faults.
+
+mod stage;
+
+mod alarms;
+mod crash;
+mod demo;
+mod guardrails;
+mod listing;
+mod observing;
+mod once;
+mod operator;
+mod releasing;
+mod secrets;
+mod shown;
+mod stopping;
+mod store;

@@ -1,0 +1,333 @@
+//! A provider in this process and the program beside it, which knows nothing of the test.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+use session_reaper::clock::Clock;
+use session_reaper::domain::name::SessionId;
+use session_reaper::domain::time::{SignedDuration, Timestamp, later};
+use session_reaper::simulator::answer::Asked;
+use session_reaper::simulator::world::Request;
+use session_reaper::simulator::{Extent, Fault, NewSession, Running, Settings, SharedWorld, Simulator, Target, Truth, World, WorldClock};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::support::{Process, eventually, session_reaper};
+
+/// The limit of the policy `ci`, which is the one that the usual script releases by.
+pub(super) const MAX_AGE: SignedDuration = SignedDuration::from_mins(20);
+
+/// A configuration, as far as tests differ in it. Accounts have keys of their own, in worlds that start empty.
+pub(super) struct Script {
+    pub(super) mode: &'static str,
+    pub(super) poll_interval: &'static str,
+    /// Further keys at the top.
+    pub(super) top: &'static str,
+    pub(super) accounts: &'static [&'static str],
+    /// Instead of what the usual script has, which is every guardrail wide open.
+    pub(super) guardrails: &'static [(&'static str, &'static str)],
+    pub(super) policies: &'static str,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self { mode: "enforce", poll_interval: "1s", top: "", accounts: &["growth"], guardrails: &[], policies: POLICIES }
+    }
+}
+
+const POLICIES: &str = r#"
+[[policies]]
+name = "production"
+match = { metadata = { env = "production" } }
+protect = true
+
+[[policies]]
+name = "ci"
+match = { metadata = { env = "ci" } }
+max_age = "20m"
+"#;
+
+impl Script {
+    fn text(&self, base_url: &str) -> String {
+        let Self { mode, poll_interval, top, policies, .. } = self;
+        let open = [("min_age", "\"0s\""), ("skip_expiring_within", "\"0s\""), ("max_releases_per_poll", "1000"), ("max_release_fraction", "1.0")];
+        let guardrails: BTreeMap<&str, &str> = open.into_iter().chain(self.guardrails.iter().copied()).collect();
+        let guardrails: String = guardrails.into_iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+        let account = |name: &&str| {
+            format!("[[accounts]]\nname = {name:?}\nprovider = \"browserbase\"\napi_key_env = {:?}\nbase_url = {base_url:?}\n", variable(name))
+        };
+        let accounts: String = self.accounts.iter().map(account).collect();
+        format!(
+            "mode = {mode:?}\npoll_interval = {poll_interval:?}\n{top}\n[server]\nlisten = \"127.0.0.1:0\"\n[store]\npath = \"books.db\"\n\
+             [guardrails]\n{guardrails}{accounts}{policies}"
+        )
+    }
+}
+
+/// The key of an account.
+pub(super) fn key(account: &str) -> String {
+    format!("bb_demo_{account}")
+}
+
+fn variable(account: &str) -> String {
+    format!("KEY_OF_{}", account.to_uppercase())
+}
+
+/// The world, its server, and a folder with the program's configuration and books.
+pub(super) struct Stage {
+    pub(super) world: SharedWorld,
+    clock: WorldClock,
+    server: Running,
+    // After what runs on it: dropping it ends that.
+    _runtime: Runtime,
+    folder: TempDir,
+}
+
+impl Stage {
+    /// The usual script, over a world that ends sessions soon after it is asked to.
+    pub(super) fn new() -> Self {
+        Self::skewed(SignedDuration::ZERO)
+    }
+
+    pub(super) fn playing(script: &Script) -> Self {
+        let stage = Self::new();
+        stage.write(script);
+        stage
+    }
+
+    /// A world whose clock is ahead of ours by this much.
+    pub(super) fn skewed(skew: SignedDuration) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let clock = WorldClock::new(Clock::start(), 1.0);
+        let settings = Settings { release_latency: SignedDuration::from_millis(20)..SignedDuration::from_millis(400), skew, ..Settings::seeded(1) };
+        let world = SharedWorld::new(World::with(settings, clock.now()));
+        let server = runtime.block_on(Simulator::serve(([127, 0, 0, 1], 0).into(), world.clone(), clock)).expect("loopback has a free port");
+        let stage = Self { world, clock, server, _runtime: runtime, folder: tempfile::tempdir().expect("a folder") };
+        stage.write(&Script::default());
+        stage
+    }
+
+    pub(super) fn write(&self, script: &Script) {
+        self.write_text(&script.text(&self.server.base_url()));
+    }
+
+    pub(super) fn write_text(&self, configuration: &str) {
+        std::fs::write(self.path("session-reaper.toml"), configuration).expect("a writable folder");
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Ours; the world's is ahead by its skew.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(super) fn add_to(&self, account: &str, new: NewSession) -> SessionId {
+        self.world.with(|world| world.create(&key(account), new, self.clock.now())).expect("the key is one of this world's")
+    }
+
+    pub(super) fn add(&self, new: NewSession) -> SessionId {
+        self.add_to("growth", new)
+    }
+
+    /// A session of `ci` that falls due so many milliseconds from now.
+    pub(super) fn due_in(&self, millis: i64) -> SessionId {
+        self.add(ci(millis))
+    }
+
+    /// From now on, every request that fits goes wrong in this way.
+    pub(super) fn inject(&self, target: impl Into<Target>, fault: Fault) {
+        self.world.with(|world| world.inject(target, fault, Extent::Forever));
+    }
+
+    pub(super) fn clear_faults(&self) {
+        self.world.with(World::clear_faults);
+    }
+
+    pub(super) fn journal(&self) -> Vec<Request> {
+        self.world.with(|world| world.journal().to_vec())
+    }
+
+    /// Every release request that arrived, in order.
+    pub(super) fn requested(&self) -> Vec<Request> {
+        self.journal().into_iter().filter(|request| request.asked == Asked::Release).collect()
+    }
+
+    pub(super) fn requests_for(&self, id: &SessionId) -> Vec<Request> {
+        self.requested().into_iter().filter(|request| request.session.as_ref() == Some(id)).collect()
+    }
+
+    pub(super) fn truth(&self, id: &SessionId) -> Truth {
+        let all = self.world.with(|world| {
+            world.advance(self.clock.now());
+            world.truth()
+        });
+        all.into_iter().find(|truth| truth.id == *id).expect("it was created here")
+    }
+
+    /// The instant of the world's clock at which a session of `ci` falls due.
+    pub(super) fn deadline(&self, id: &SessionId) -> Timestamp {
+        later(self.truth(id).started_at, MAX_AGE)
+    }
+
+    pub(super) fn has_ended(&self, id: &SessionId) -> bool {
+        self.truth(id).end.is_some()
+    }
+
+    /// What releasing these saved in truth, in seconds.
+    pub(super) fn saved(&self, ids: &[SessionId]) -> f64 {
+        ids.iter().map(|id| self.truth(id).saved().as_secs_f64()).sum()
+    }
+
+    /// The program with this stage's configuration and credentials.
+    pub(super) fn command<const N: usize>(&self, arguments: [&str; N]) -> Command {
+        let mut command = session_reaper(arguments);
+        command.current_dir(self.folder.path()).env("SESSION_REAPER_CONFIG", self.path("session-reaper.toml"));
+        for account in ["growth", "research"] {
+            command.env(variable(account), key(account));
+        }
+        command
+    }
+
+    pub(super) fn output<const N: usize>(&self, arguments: [&str; N]) -> Output {
+        self.command(arguments).output().expect("the program starts")
+    }
+
+    /// What a command that works prints.
+    pub(super) fn printed<const N: usize>(&self, arguments: [&str; N]) -> String {
+        let output = self.output(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    pub(super) fn json<const N: usize>(&self, arguments: [&str; N]) -> Value {
+        serde_json::from_str(&self.printed(arguments)).expect("JSON")
+    }
+
+    pub(super) fn daemon(&self) -> Daemon {
+        self.daemon_with(self.command(["run"]))
+    }
+
+    pub(super) fn daemon_with(&self, command: Command) -> Daemon {
+        let process = Process::start(command);
+        let line = process.line_with("watching in ");
+        let (_, behind) = line.split_once("127.0.0.1:").expect("the address that it listens on");
+        let port = behind.chars().take_while(char::is_ascii_digit).collect::<String>().parse().expect("a port");
+        Daemon { process, port }
+    }
+
+    /// Waits until the provider has ended all of these.
+    pub(super) fn all_end(&self, ids: &[SessionId]) {
+        eventually("every one of them ends", || ids.iter().all(|id| self.has_ended(id)).then_some(()));
+    }
+}
+
+/// A session of `ci` that falls due so many milliseconds from now, and would end by itself in forty minutes more.
+pub(super) fn ci(millis: i64) -> NewSession {
+    NewSession { metadata: Some(json!({ "env": "ci" })), age: MAX_AGE - SignedDuration::from_millis(millis), ..NewSession::default() }
+}
+
+/// Plays every case on a stage of its own, all at once: they wait most of their time. A failure is told under the name of its case.
+pub(super) fn side_by_side<T: Send + std::fmt::Debug>(cases: impl IntoIterator<Item = T>, play: impl Fn(T) + Sync) {
+    std::thread::scope(|scope| {
+        for case in cases {
+            let play = &play;
+            std::thread::Builder::new().name(format!("{case:?}")).spawn_scoped(scope, move || play(case)).expect("a thread");
+        }
+    });
+}
+
+/// A running daemon and its addresses.
+pub(super) struct Daemon {
+    pub(super) process: Process,
+    port: u16,
+}
+
+impl Daemon {
+    /// The status and the body; nothing where nobody answers.
+    pub(super) fn try_get(&self, path: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+    }
+
+    pub(super) fn get(&self, path: &str) -> (u16, String) {
+        self.try_get(path).expect("the daemon answers")
+    }
+
+    pub(super) fn json(&self, path: &str) -> Value {
+        let (status, body) = self.get(path);
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).expect("JSON")
+    }
+
+    pub(super) fn account(&self, name: &str) -> Value {
+        row(&self.json("/api/v1/accounts")["accounts"], "name", name)
+    }
+
+    /// One live session; null where it is not among them.
+    pub(super) fn session(&self, id: &SessionId) -> Value {
+        row(&self.json("/api/v1/sessions")["sessions"], "id", id.as_str())
+    }
+
+    /// One release; null where there is none.
+    pub(super) fn release(&self, id: &SessionId) -> Value {
+        row(&self.json("/api/v1/releases?limit=1000")["releases"], "id", id.as_str())
+    }
+
+    /// The sum of a metric's series that have these labels.
+    pub(super) fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        let text = self.get("/metrics").1;
+        let labels: Vec<String> = labels.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
+        let is_meant = |series: &str| series.split(['{', ' ']).next() == Some(name) && labels.iter().all(|label| series.contains(label));
+        let values: Vec<f64> =
+            text.lines().filter(|line| is_meant(line)).filter_map(|line| line.rsplit(' ').next()).filter_map(|value| value.parse().ok()).collect();
+        assert!(!values.is_empty(), "no series {name} with {labels:?}");
+        values.iter().sum()
+    }
+
+    /// The first listing of every account has come.
+    pub(super) fn is_ready(&self) {
+        eventually("the daemon is ready", || (self.get("/readyz").0 == 200).then_some(()));
+    }
+
+    /// Waits until a session's release has come to this outcome; gives its row.
+    pub(super) fn comes_to(&self, id: &SessionId, outcome: &str) -> Value {
+        let row = || Some(self.release(id)).filter(|row| row["outcome"] == outcome);
+        eventually(&format!("the release of {id} comes to {outcome}"), row)
+    }
+
+    /// Waits until the account's held session is shown with this hold; gives its row.
+    pub(super) fn is_held(&self, id: &SessionId, hold: &str) -> Value {
+        eventually(&format!("{id} is held by {hold}"), || Some(self.session(id)).filter(|row| row["hold"] == hold))
+    }
+
+    pub(super) fn reaches(&self, count: f64, name: &str, labels: &[(&str, &str)]) {
+        eventually(&format!("{name} {labels:?} reaches {count}"), || (self.metric(name, labels) >= count).then_some(()));
+    }
+
+    /// SIGKILL.
+    pub(super) fn dies(mut self) {
+        self.process.signal("KILL");
+        self.process.ended();
+    }
+
+    /// SIGTERM; gives the exit status.
+    pub(super) fn stops(mut self) -> Option<i32> {
+        self.process.signal("TERM");
+        self.process.ended().code()
+    }
+}
+
+fn row(rows: &Value, key: &str, wanted: &str) -> Value {
+    rows.as_array().expect("rows").iter().find(|row| row[key] == wanted).cloned().unwrap_or_default()
+}
