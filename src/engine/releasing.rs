@@ -59,7 +59,7 @@ impl Engine {
             self.roster.rejoin(id);
             return Turn::Next;
         }
-        if self.out_of_sight(tracked, now).is_some() {
+        if self.is_out_of_sight(tracked, now) {
             self.roster.park(id, None);
             return Turn::Next;
         }
@@ -172,6 +172,17 @@ impl Engine {
             flight.step = Step::InLine;
         }
         self.roster.park(id, Some(later(now, UNWRITTEN_RETRY)));
+    }
+
+    /// Listed as live, and ended by the books of long ago: somebody's mistake, that is not mended by asking again.
+    pub(super) fn in_books(&mut self, id: &SessionId, now: Timestamp) {
+        self.under_way = self.under_way.saturating_sub(1);
+        if self.flights.remove(id).is_some_and(|flight| flight.row.attempts <= 1) {
+            self.rails.unsent();
+        }
+        self.close(id, now);
+        self.done.entry(id.clone()).and_modify(|done| done.reappeared = true);
+        self.tell(What::Reappeared { id: id.clone() });
     }
 
     pub(super) fn answered(&mut self, id: &SessionId, answer: Exchange<Option<Session>>, now: Timestamp) {

@@ -314,3 +314,16 @@ fn a_release_that_no_listing_shows_is_read_after_each_of_them() {
         assert_eq!(released(&commands), [""; 0]);
     }
 }
+
+#[test]
+fn a_session_that_the_books_have_ended_long_ago_is_said_once_and_not_asked_for_again() {
+    let now = later(at(0), mins(20));
+    let mut engine = started(now);
+    let live = || listing(vec![session("a", json!({}))]);
+    assert_eq!(released(&list(&mut engine, live(), now)), ["a"]);
+    engine.handle(Input::InBooks { id: "a".into() }, now);
+    let told = drained(&mut engine);
+    assert!(told.iter().any(|command| matches!(command, Command::Tell(Event { what: What::Reappeared { .. }, .. }))));
+    let later_on = list(&mut engine, live(), later(now, mins(10)));
+    assert!(!later_on.iter().any(|command| matches!(command, Command::Release { .. } | Command::Tell(Event { what: What::Reappeared { .. }, .. }))));
+}

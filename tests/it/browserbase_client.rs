@@ -19,8 +19,9 @@ fn the_official_python_client_lives_a_session_through_on_the_simulator() {
         .output()
         .expect("a shell is there");
     let said = String::from_utf8_lossy(&run.stdout);
-    if run.status.code() == Some(UNAVAILABLE) {
-        // Past the capture of output, so that a run without the client cannot be taken for one with it.
+    let in_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
+    if run.status.code() == Some(UNAVAILABLE) && !in_ci {
+        // Past the capture of output, so that a run without the client cannot be taken for one with it. In CI it fails: there it must be had.
         let _ = writeln!(std::io::stderr(), "NOT TESTED: Browserbase's own client: {}", said.trim());
         return;
     }
