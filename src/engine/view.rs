@@ -84,7 +84,9 @@ impl Engine {
     fn reason_of(&self, tracked: &Tracked, now: Moment) -> String {
         match (&tracked.rejected, tracked.verdict.deadline()) {
             (Some(why), Some(_)) => format!("kept: its row in the listing cannot be read: {why}"),
-            (None, Some(_)) if self.is_out_of_sight(tracked, now.ours) => format!("kept: not seen in a listing since {}", clock_time(tracked.seen_at)),
+            (None, Some(_)) if self.is_out_of_sight(tracked, now.ours) => {
+                format!("kept: not seen in a listing since {}", clock_time(tracked.seen_at))
+            }
             _ => reason(&tracked.verdict, now.theirs),
         }
     }
