@@ -18,8 +18,8 @@ use crate::domain::name::PolicyName;
 use crate::domain::time::SignedDuration;
 use crate::domain::view::Mode;
 use crate::engine::{Engine, Pass};
-use crate::ledger::{Ledger, OpenOptions};
-use crate::server::{Bound, Server};
+use crate::ledger::{Ledger, LedgerFault, OpenOptions};
+use crate::server::{BindFault, Bound, Server};
 use crate::signals::Signal;
 use crate::telemetry::Telemetry;
 use board::Board;
@@ -42,19 +42,28 @@ pub struct Standing {
     pub bound: Option<Bound>,
 }
 
+/// Why the daemon has nothing to stand on.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenFault {
+    #[error(transparent)]
+    Books(#[from] LedgerFault),
+    #[error(transparent)]
+    Address(#[from] BindFault),
+}
+
 impl Standing {
     /// Opens the books and takes the address.
-    pub async fn open(setup: &Setup, telemetry: Arc<Telemetry>, token: Option<SecretString>) -> Result<Self, String> {
+    pub async fn open(setup: &Setup, telemetry: Arc<Telemetry>, token: Option<SecretString>) -> Result<Self, OpenFault> {
         let standing = Self::open_books(setup, telemetry)?;
-        let bound = Server::bind(&setup.config.server, token).await.map_err(|fault| fault.to_string())?;
+        let bound = Server::bind(&setup.config.server, token).await?;
         Ok(Self { bound: Some(bound), ..standing })
     }
 
     /// Opens the books alone, for a pass that nobody watches.
-    pub fn open_books(setup: &Setup, telemetry: Arc<Telemetry>) -> Result<Self, String> {
+    pub fn open_books(setup: &Setup, telemetry: Arc<Telemetry>) -> Result<Self, LedgerFault> {
         let clock = Clock::start();
         let options = OpenOptions { retention: setup.config.store.retention, now: clock.now() };
-        let ledger = Ledger::open(&setup.config.store.path, options).map_err(|fault| fault.to_string())?;
+        let ledger = Ledger::open(&setup.config.store.path, options)?;
         declare(&telemetry, &setup.config);
         Ok(Self { clock, ledger, telemetry, bound: None })
     }

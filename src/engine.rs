@@ -87,6 +87,10 @@ pub enum Input {
         id: SessionId,
         why: String,
     },
+    /// The books have an end for this session already, so that nothing was sent.
+    InBooks {
+        id: SessionId,
+    },
     /// What operators have said, all of it, in our time.
     Orders(Arc<Orders>),
     Reconfigured {
@@ -242,6 +246,7 @@ impl Engine {
             Input::Read { id, answer } => self.read(&id, answer, now),
             Input::Answered { id, answer } => self.answered(&id, answer, now),
             Input::NotWritten { id, why } => self.not_written(&id, why, now),
+            Input::InBooks { id } => self.in_books(&id, now),
             Input::Orders(orders) => self.ordered(orders),
             Input::Reconfigured { terms, new_credential } => self.reconfigured(*terms, new_credential, now),
             Input::Drain => self.draining = true,
@@ -304,7 +309,7 @@ impl Engine {
     }
 
     fn plan(&mut self, now: Timestamp) {
-        self.roster.promote(self.moment(now));
+        self.census.dirty |= self.roster.promote(self.moment(now));
         self.tell_untripped(self.moment(now));
         self.plan_poll(now);
         self.plan_releases(now);

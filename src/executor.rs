@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::domain::event::{Event, What};
 use crate::domain::name::AccountName;
 use crate::engine::{Command, Input};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerFault};
 use crate::provider::{Lister, Releaser};
 use crate::telemetry::Telemetry;
 
@@ -52,8 +52,10 @@ impl Executor {
                         return Input::NotWritten { id, why: "observe mode holds no releaser".to_owned() };
                     };
                     // Intent before act: a crash from here on is settled at the next start by asking the provider.
-                    if let Err(fault) = ledger.intend(&row).await {
-                        return Input::NotWritten { id, why: fault.to_string() };
+                    match ledger.intend(&row).await {
+                        Ok(()) => {}
+                        Err(LedgerFault::Settled { .. }) => return Input::InBooks { id },
+                        Err(fault) => return Input::NotWritten { id, why: fault.to_string() },
                     }
                     // Said while the request is on its way: a log that is slow to write delays no release.
                     let said = async { telemetry.tell(&Event { account, what: What::Requesting { release: row } }) };

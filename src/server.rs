@@ -25,8 +25,9 @@ use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::config::ServerSettings;
+use crate::domain::release::Release;
 use crate::domain::time::Timestamp;
-use crate::domain::view::{AccountView, ReleaseView, Report, Snapshot};
+use crate::domain::view::{AccountView, Report, Snapshot};
 use crate::metrics::Metrics;
 use answers::Refusal;
 use guard::Guard;
@@ -44,7 +45,7 @@ pub trait Source: Send + Sync + 'static {
     fn accounts(&self) -> Answer<Vec<AccountView>>;
 
     /// Releases requested at or after `since`, newest first, at most `limit`.
-    fn releases(&self, since: Option<Timestamp>, limit: usize) -> Answer<Vec<ReleaseView>>;
+    fn releases(&self, since: Option<Timestamp>, limit: usize) -> Answer<Vec<Release>>;
 
     /// `until` is now; `by` is one of the words of [`Report::by`].
     fn report(&self, since: Timestamp, until: Timestamp, by: String) -> Answer<Report>;

@@ -44,7 +44,7 @@ async fn demonstrate(flags: &Flags) -> Result<(), Failure> {
     let clock = Clock::start();
     let simulator = simulate(flags.seed, clock).await?;
     let setup = setup(flags.listen, &simulator)?;
-    let standing = Standing::open(&setup, run::telemetry()?, None).await.map_err(Failure::work)?;
+    let standing = Standing::open(&setup, run::telemetry()?, None).await.map_err(run::unopened)?;
     introduce(&setup, &standing, flags)?;
     let began = clock.now();
     let reader = standing.ledger.reader();

@@ -7,8 +7,9 @@ use crate::cli::{Failure, Format, Globals, configured, outlook, runtime, store};
 use crate::clock::Clock;
 use crate::config::StorePath;
 use crate::domain::name::SessionId;
+use crate::domain::release::Release;
 use crate::domain::time::{SignedDuration, human, rfc3339};
-use crate::domain::view::{Explanation, KeyCheck, PolicyCheck, ReleaseView};
+use crate::domain::view::{Explanation, KeyCheck, PolicyCheck};
 use crate::ledger::Reader;
 
 #[derive(Debug, clap::Args)]
@@ -50,12 +51,12 @@ pub fn run(flags: &Flags, globals: &Globals) -> Result<(), Failure> {
 }
 
 /// A developer whose session was released wants to know why, long after it is gone.
-fn from_books(path: &StorePath, id: &SessionId) -> Result<Option<ReleaseView>, Failure> {
+fn from_books(path: &StorePath, id: &SessionId) -> Result<Option<Release>, Failure> {
     if *path == StorePath::Memory {
         return Ok(None);
     }
     let Some(reader) = Reader::open(path).map_err(store::failure)? else { return Ok(None) };
-    Ok(reader.release(id).map_err(store::failure)?.into_iter().next().map(ReleaseView::from))
+    Ok(reader.release(id).map_err(store::failure)?.into_iter().next())
 }
 
 fn print_live(found: &Explanation) -> Result<(), Failure> {
@@ -106,14 +107,14 @@ fn attempts(count: u32) -> String {
     if count == 1 { "1 attempt".to_owned() } else { format!("{count} attempts") }
 }
 
-fn print_release(release: &ReleaseView) -> Result<(), Failure> {
+fn print_release(release: &Release) -> Result<(), Failure> {
     say(format!("release   {} (account {}, policy {}, {})", release.outcome, release.account, release.policy, release.limit))?;
     say(format!("          {}", release.reason))?;
     say(format!("          deadline {}, requested {}, {}", rfc3339(release.deadline), rfc3339(release.requested_at), attempts(release.attempts)))?;
     release.ended_at.iter().try_for_each(|ended| say(format!("          ended {}", rfc3339(*ended))))?;
-    if let Some(saved) = release.saved_runtime_seconds {
+    if let Some(saved) = release.saved_runtime {
         let cost = release.saved_cost.map(|cost| format!(", {cost:.4} {}", release.currency)).unwrap_or_default();
-        say(format!("          saved {}{cost}", human(SignedDuration::from_secs(saved as i64))))?;
+        say(format!("          saved {}{cost}", human(saved)))?;
     }
     release.fault.iter().try_for_each(|fault| say(format!("          last fault: {fault}")))
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::cli::table::say;
-use crate::cli::{Failure, Globals, configured, runtime};
+use crate::cli::{Failure, Globals, configured, runtime, store};
 use crate::daemon::crew::Setup;
-use crate::daemon::{self, Standing};
+use crate::daemon::{self, OpenFault, Standing};
 use crate::domain::event::PollOutcome;
 use crate::domain::release::Outcome;
 use crate::domain::time::{SignedDuration, Timestamp, human};
@@ -33,7 +33,7 @@ pub fn run(flags: &Flags, globals: &Globals) -> Result<(), Failure> {
 async fn for_ever(setup: Setup, globals: Globals) -> Result<(), Failure> {
     let wishes = wishes(None)?;
     let token = configured::token(&setup.config)?;
-    let standing = Standing::open(&setup, telemetry()?, token).await.map_err(Failure::work)?;
+    let standing = Standing::open(&setup, telemetry()?, token).await.map_err(unopened)?;
     announce(&setup, &standing);
     let reread = Box::new(move || match configured::setup(&globals) {
         Ok(setup) => Ok(setup),
@@ -41,6 +41,14 @@ async fn for_ever(setup: Setup, globals: Globals) -> Result<(), Failure> {
         Err(Failure::Silent) => Err("it could not be read".to_owned()),
     });
     daemon::run(standing, setup, reread, wishes).await.map_err(Failure::work)
+}
+
+/// A store that cannot be where the configuration has it is a matter of the configuration; an address in use is not.
+pub(super) fn unopened(fault: OpenFault) -> Failure {
+    match fault {
+        OpenFault::Books(fault) => store::failure(fault),
+        OpenFault::Address(fault) => Failure::work(fault),
+    }
 }
 
 fn announce(setup: &Setup, standing: &Standing) {
@@ -55,7 +63,7 @@ fn announce(setup: &Setup, standing: &Standing) {
 
 async fn once(setup: Setup) -> Result<(), Failure> {
     let wishes = wishes(None)?;
-    let standing = Standing::open_books(&setup, telemetry()?).map_err(Failure::work)?;
+    let standing = Standing::open_books(&setup, telemetry()?).map_err(store::failure)?;
     let clock = standing.clock;
     let passed = daemon::run_once(standing, &setup, wishes).await.map_err(Failure::work)?;
     let troubles: Vec<String> = passed.engines.iter().flat_map(|engine| troubles(engine, clock.now())).chain(passed.unfinished).collect();

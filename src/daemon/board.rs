@@ -9,8 +9,9 @@ use tokio::sync::oneshot;
 use crate::clock::Clock;
 use crate::daemon::account::{Control, View};
 use crate::daemon::crew::{Line, Lines};
+use crate::domain::release::Release;
 use crate::domain::time::{SignedDuration, Timestamp, human};
-use crate::domain::view::{AccountView, Mode, ReleaseView, Report, Snapshot};
+use crate::domain::view::{AccountView, Mode, Report, Snapshot};
 use crate::ledger::{By, Reader};
 use crate::server::{Answer, Source};
 
@@ -61,9 +62,9 @@ impl Source for Board {
         Box::pin(async move { Ok(views(lines, mode).await.into_iter().map(|view| view.account).collect()) })
     }
 
-    fn releases(&self, since: Option<Timestamp>, limit: usize) -> Answer<Vec<ReleaseView>> {
+    fn releases(&self, since: Option<Timestamp>, limit: usize) -> Answer<Vec<Release>> {
         let reader = self.reader.clone();
-        in_background(move || reader.releases(since, limit).map(|rows| rows.into_iter().map(ReleaseView::from).collect()))
+        in_background(move || reader.releases(since, limit))
     }
 
     fn report(&self, since: Timestamp, until: Timestamp, by: String) -> Answer<Report> {

@@ -1,9 +1,10 @@
 //! One release, as the books keep it.
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::domain::name::{AccountName, Kind, PolicyName, Provider, SessionId, words};
-use crate::domain::time::{SignedDuration, Timestamp};
+use crate::domain::time::{SignedDuration, Timestamp, in_seconds, maybe_in_seconds, maybe_stamp, stamp};
 use crate::domain::verdict::Limit;
 
 words! {
@@ -43,7 +44,8 @@ words! {
 }
 
 /// A release: one row of the books per account and session, written whole at each step. Instants are in the provider's time, to the millisecond.
-#[derive(Clone, Debug, PartialEq)]
+/// As JSON it is a row of `/api/v1/releases`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Release {
     pub account: AccountName,
     pub provider: Provider,
@@ -52,21 +54,30 @@ pub struct Release {
     pub region: Option<String>,
     pub policy: PolicyName,
     pub limit: Limit,
+    #[serde(with = "stamp")]
     pub deadline: Timestamp,
     /// When the first request was sent; until it is, when it was about to be.
+    #[serde(with = "stamp")]
     pub requested_at: Timestamp,
     /// Since when a request of ours may have ended it: an end before that is not our doing. Nothing while every request so far was turned away.
+    #[serde(skip)]
     pub asked_at: Option<Timestamp>,
+    #[serde(with = "maybe_stamp")]
     pub accepted_at: Option<Timestamp>,
+    #[serde(with = "maybe_stamp")]
     pub confirmed_at: Option<Timestamp>,
+    #[serde(with = "maybe_stamp")]
     pub ended_at: Option<Timestamp>,
+    #[serde(with = "maybe_stamp")]
     pub expires_at: Option<Timestamp>,
     pub outcome: Outcome,
     /// Release requests sent, this one included.
     pub attempts: u32,
     /// From the deadline to the first request.
+    #[serde(rename = "overrun_seconds", serialize_with = "in_seconds")]
     pub overrun: SignedDuration,
     /// Of a confirmed release: the provider's hard end minus its end time; nothing where the provider gave no such figures.
+    #[serde(rename = "saved_runtime_seconds", serialize_with = "maybe_in_seconds")]
     pub saved_runtime: Option<SignedDuration>,
     pub saved_cost: Option<f64>,
     pub currency: String,

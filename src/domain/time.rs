@@ -94,34 +94,39 @@ pub fn between(earlier: Timestamp, later: Timestamp) -> SignedDuration {
     later.duration_since(earlier)
 }
 
+/// `serde(serialize_with = …)` for a duration, in the form of [`seconds`].
+pub fn in_seconds<S: serde::Serializer>(duration: &SignedDuration, out: S) -> Result<S::Ok, S::Error> {
+    out.serialize_f64(seconds(*duration))
+}
+
+/// As [`in_seconds`], for a duration that may be missing.
+pub fn maybe_in_seconds<S: serde::Serializer>(duration: &Option<SignedDuration>, out: S) -> Result<S::Ok, S::Error> {
+    match duration {
+        Some(duration) => out.serialize_some(&seconds(*duration)),
+        None => out.serialize_none(),
+    }
+}
+
 /// `serde(with = …)` for an instant, in the form of [`rfc3339`].
 pub mod stamp {
     use super::{Timestamp, rfc3339};
-    use serde::{Deserialize, Deserializer, Serializer};
+    use serde::Serializer;
 
     pub fn serialize<S: Serializer>(at: &Timestamp, out: S) -> Result<S::Ok, S::Error> {
         out.serialize_str(&rfc3339(*at))
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Timestamp, D::Error> {
-        Timestamp::deserialize(input)
     }
 }
 
 /// As [`stamp`], for an instant that may be missing.
 pub mod maybe_stamp {
     use super::{Timestamp, rfc3339};
-    use serde::{Deserialize, Deserializer, Serializer};
+    use serde::Serializer;
 
     pub fn serialize<S: Serializer>(at: &Option<Timestamp>, out: S) -> Result<S::Ok, S::Error> {
         match at {
             Some(at) => out.serialize_some(&rfc3339(*at)),
             None => out.serialize_none(),
         }
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Timestamp>, D::Error> {
-        Option::deserialize(input)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::domain::event::PollOutcome;
 use crate::domain::hold::Hold;
 use crate::domain::name::{AccountName, Kind, PolicyName, Provider, SessionId, words};
 use crate::domain::release::{Outcome, Release};
-use crate::domain::time::{Timestamp, maybe_stamp, seconds, stamp};
+use crate::domain::time::{Timestamp, maybe_stamp, stamp};
 use crate::domain::verdict::{Limit, VerdictWord};
 
 words! {
@@ -93,7 +93,7 @@ pub struct Explanation {
     pub hold: Option<HoldView>,
     /// Every hold that applies, the shown one first.
     pub holds: Vec<HoldView>,
-    pub release: Option<ReleaseView>,
+    pub release: Option<Release>,
 }
 
 /// One policy against one session.
@@ -139,68 +139,6 @@ pub struct HoldView {
     pub reason: String,
     #[serde(with = "maybe_stamp")]
     pub until: Option<Timestamp>,
-}
-
-/// A release, as `/api/v1/releases` shows it.
-#[derive(Clone, Debug, Serialize)]
-pub struct ReleaseView {
-    pub account: AccountName,
-    pub provider: Provider,
-    pub id: SessionId,
-    pub kind: Kind,
-    pub region: Option<String>,
-    pub policy: PolicyName,
-    pub limit: Limit,
-    #[serde(with = "stamp")]
-    pub deadline: Timestamp,
-    #[serde(with = "stamp")]
-    pub requested_at: Timestamp,
-    #[serde(with = "maybe_stamp")]
-    pub accepted_at: Option<Timestamp>,
-    #[serde(with = "maybe_stamp")]
-    pub confirmed_at: Option<Timestamp>,
-    #[serde(with = "maybe_stamp")]
-    pub ended_at: Option<Timestamp>,
-    #[serde(with = "maybe_stamp")]
-    pub expires_at: Option<Timestamp>,
-    pub outcome: Outcome,
-    pub attempts: u32,
-    pub overrun_seconds: f64,
-    pub saved_runtime_seconds: Option<f64>,
-    pub saved_cost: Option<f64>,
-    pub currency: String,
-    pub reason: String,
-    pub fault: Option<String>,
-    pub metadata: Value,
-}
-
-impl From<Release> for ReleaseView {
-    fn from(release: Release) -> Self {
-        Self {
-            account: release.account,
-            provider: release.provider,
-            id: release.id,
-            kind: release.kind,
-            region: release.region,
-            policy: release.policy,
-            limit: release.limit,
-            deadline: release.deadline,
-            requested_at: release.requested_at,
-            accepted_at: release.accepted_at,
-            confirmed_at: release.confirmed_at,
-            ended_at: release.ended_at,
-            expires_at: release.expires_at,
-            outcome: release.outcome,
-            attempts: release.attempts,
-            overrun_seconds: seconds(release.overrun),
-            saved_runtime_seconds: release.saved_runtime.map(seconds),
-            saved_cost: release.saved_cost,
-            currency: release.currency,
-            reason: release.reason,
-            fault: release.fault,
-            metadata: release.metadata,
-        }
-    }
 }
 
 /// `report`, and `/api/v1/savings`.

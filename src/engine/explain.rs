@@ -28,7 +28,7 @@ impl Engine {
             evidence: Vec::new(),
             hold: holds.first().cloned(),
             holds,
-            release: self.flights.get(id).map(|flight| flight.row.clone().into()),
+            release: self.flights.get(id).map(|flight| flight.row.clone()),
         })
     }
 

@@ -17,6 +17,8 @@ pub struct Flight {
     pub uncounted: bool,
     /// Tries since the last progress, for the backoff.
     pub tries: u32,
+    /// Its turn in line comes no sooner (ours).
+    pub not_before: Timestamp,
     /// When it counts as stuck (ours).
     pub confirm_by: Timestamp,
     pub stuck: bool,
@@ -46,6 +48,7 @@ impl Flight {
             first_to_count: false,
             uncounted: false,
             tries: 0,
+            not_before: Timestamp::MIN,
             confirm_by: Timestamp::MAX,
             stuck: false,
         }

@@ -7,7 +7,7 @@ use crate::domain::listing::{Complete, Listing, Rows};
 use crate::domain::name::SessionId;
 use crate::domain::record::{Recall, Record, Sighting};
 use crate::domain::session::{Phase, Session};
-use crate::domain::time::{SignedDuration, Timestamp, clock_time, later};
+use crate::domain::time::{SignedDuration, Timestamp, later};
 use crate::engine::doubt::Doubt;
 use crate::engine::flight::Step;
 use crate::engine::roster::Tracked;
@@ -238,7 +238,7 @@ impl Engine {
     /// Says whether the books should hear of it.
     fn track(&mut self, session: &Session, now: Timestamp) -> bool {
         let known = self.roster.get(&session.id);
-        let was_out_of_sight = known.is_some_and(|known| self.out_of_sight(known, now).is_some());
+        let was_out_of_sight = known.is_some_and(|known| self.is_out_of_sight(known, now));
         let same = known.is_some_and(|known| known.session == *session);
         let same_for_the_books =
             known.is_some_and(|known| known.session.expires_at == session.expires_at && known.session.started_at == session.started_at);
@@ -272,8 +272,10 @@ impl Engine {
             }
             _ => self.roster.admit(session, &judgement, now),
         }
-        if self.is_under_way(&id) {
-            self.roster.leave_line(&id);
+        match self.flights.get(&id) {
+            Some(flight) if flight.step != Step::InLine => self.roster.leave_line(&id),
+            Some(flight) if flight.not_before > now => self.roster.park(&id, Some(flight.not_before)),
+            _ => {}
         }
     }
 
@@ -307,13 +309,10 @@ impl Engine {
         self.census.dirty = true;
     }
 
-    /// Why what we know of a session is too old to judge it by, where it is.
-    pub(super) fn out_of_sight(&self, tracked: &Tracked, now: Timestamp) -> Option<String> {
-        if let Some(why) = &tracked.rejected {
-            return Some(format!("its row in the listing cannot be read: {why}"));
-        }
+    /// What we know of a session is too old to judge it by: its row cannot be read any more, or no listing has shown it for long.
+    pub(super) fn is_out_of_sight(&self, tracked: &Tracked, now: Timestamp) -> bool {
         let bound = (self.terms.poll_interval * STALE_AFTER_POLLS).max(STALE_AFTER_AT_LEAST);
-        (later(tracked.seen_at, bound) < now).then(|| format!("not seen in a listing since {}", clock_time(tracked.seen_at)))
+        tracked.rejected.is_some() || later(tracked.seen_at, bound) < now
     }
 
     fn sighting(&self, session: &Session, now: Timestamp) -> Sighting {

@@ -59,7 +59,7 @@ impl Engine {
             self.roster.rejoin(id);
             return Turn::Next;
         }
-        if self.out_of_sight(tracked, now).is_some() {
+        if self.is_out_of_sight(tracked, now) {
             self.roster.park(id, None);
             return Turn::Next;
         }
@@ -174,6 +174,17 @@ impl Engine {
         self.roster.park(id, Some(later(now, UNWRITTEN_RETRY)));
     }
 
+    /// Listed as live, and ended by the books of long ago: somebody's mistake, that is not mended by asking again.
+    pub(super) fn in_books(&mut self, id: &SessionId, now: Timestamp) {
+        self.under_way = self.under_way.saturating_sub(1);
+        if self.flights.remove(id).is_some_and(|flight| flight.row.attempts <= 1) {
+            self.rails.unsent();
+        }
+        self.close(id, now);
+        self.done.entry(id.clone()).and_modify(|done| done.reappeared = true);
+        self.tell(What::Reappeared { id: id.clone() });
+    }
+
     pub(super) fn answered(&mut self, id: &SessionId, answer: Exchange<Option<Session>>, now: Timestamp) {
         self.notice(&answer, Operation::Release, now);
         let sent_at = floor_millis(self.moment(answer.sent_at).theirs);
@@ -262,10 +273,12 @@ impl Engine {
         self.back_in_line(id, later(now, wait));
     }
 
+    /// Has a session wait its turn again, from `at` on. One that no listing has shown yet joins the line when a listing does; one that a complete
+    /// listing lacks is read then.
     fn back_in_line(&mut self, id: &SessionId, at: Timestamp) {
         let Some(flight) = self.flights.get_mut(id) else { return };
         flight.step = Step::InLine;
-        // One that is not listed, or not yet in this life, waits for the next complete listing: that brings it into line, or has it read again.
+        flight.not_before = at;
         if self.roster.get(id).is_some() {
             self.roster.park(id, Some(at));
         }

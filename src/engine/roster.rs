@@ -103,16 +103,18 @@ impl Roster {
         parked.iter().for_each(|id| self.rejoin(id));
     }
 
-    /// Moves what has fallen due, and what has waited long enough, to the ready ones.
-    pub fn promote(&mut self, now: Moment) {
+    /// Moves what has fallen due, and what has waited long enough, to the ready ones. Gives whether anything moved.
+    pub fn promote(&mut self, now: Moment) -> bool {
         while let Some((until, id)) = self.wakes.first().cloned().filter(|(until, _)| *until <= now.ours) {
             self.wakes.remove(&(until, id.clone()));
             self.rejoin(&id);
         }
+        let waiting = self.ready.len();
         while let Some(first) = self.coming.first().cloned().filter(|(at, _)| *at <= now.theirs) {
             self.coming.remove(&first);
             self.ready.insert(first);
         }
+        self.ready.len() > waiting
     }
 
     /// The most overdue session that waits for a permit.

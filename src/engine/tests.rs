@@ -285,3 +285,45 @@ fn an_early_answer_of_a_clock_that_was_set_back_gives_no_negative_overrun() {
 }
 
 mod properties;
+
+/// The books know of a request that was never answered, and the provider has read it out as still running before any listing came.
+#[test]
+fn a_release_of_an_earlier_life_joins_the_line_with_the_first_listing_however_the_answers_cross() {
+    let now = later(at(0), mins(20));
+    let row = crate::domain::fixtures::release("a", later(now, secs(-3)));
+    let mut engine = Engine::new(terms(), Recall { releases: vec![row], ..Recall::default() }, Arc::default(), now);
+    drained(&mut engine);
+    engine.handle(Input::Read { id: "a".into(), answer: exchange(Ok(session("a", json!({}))), now) }, now);
+    let listed = list(&mut engine, listing(vec![session("a", json!({}))]), later(now, SignedDuration::from_millis(10)));
+    assert_eq!(released(&listed), [""; 0], "it waits a moment, as after any try");
+    assert_eq!(released(&tick(&mut engine, later(now, secs(1)))), ["a"]);
+}
+
+/// Not listed and still running: nobody may ask for it, and every listing has it read again.
+#[test]
+fn a_release_that_no_listing_shows_is_read_after_each_of_them() {
+    let now = later(at(0), mins(20));
+    let row = crate::domain::fixtures::release("a", later(now, secs(-3)));
+    let mut engine = Engine::new(terms(), Recall { releases: vec![row], ..Recall::default() }, Arc::default(), now);
+    for poll in 0..3 {
+        let now = later(now, secs(30 * poll));
+        engine.handle(Input::Read { id: "a".into(), answer: exchange(Ok(session("a", json!({}))), now) }, now);
+        drained(&mut engine);
+        let commands = list(&mut engine, listing(Vec::new()), now);
+        assert_eq!(commands.iter().filter(|command| matches!(command, Command::Read { .. })).count(), 1);
+        assert_eq!(released(&commands), [""; 0]);
+    }
+}
+
+#[test]
+fn a_session_that_the_books_have_ended_long_ago_is_said_once_and_not_asked_for_again() {
+    let now = later(at(0), mins(20));
+    let mut engine = started(now);
+    let live = || listing(vec![session("a", json!({}))]);
+    assert_eq!(released(&list(&mut engine, live(), now)), ["a"]);
+    engine.handle(Input::InBooks { id: "a".into() }, now);
+    let told = drained(&mut engine);
+    assert!(told.iter().any(|command| matches!(command, Command::Tell(Event { what: What::Reappeared { .. }, .. }))));
+    let later_on = list(&mut engine, live(), later(now, mins(10)));
+    assert!(!later_on.iter().any(|command| matches!(command, Command::Release { .. } | Command::Tell(Event { what: What::Reappeared { .. }, .. }))));
+}

@@ -44,7 +44,7 @@ impl Engine {
 
     pub fn session_view(&self, tracked: &Tracked, now: Timestamp) -> SessionView {
         let moment = self.moment(now);
-        let (verdict, reason) = self.verdict_of(tracked, moment);
+        let (verdict, reason) = (self.word_of(tracked, moment), self.reason_of(tracked, moment));
         let hold = self.shown_holds(tracked, moment).into_iter().next();
         let session = &tracked.session;
         let deadline = tracked.verdict.deadline().filter(|_| verdict != VerdictWord::Unknown);
@@ -74,17 +74,26 @@ impl Engine {
         }
     }
 
-    /// The verdict's word now, and its sentence.
-    pub(super) fn verdict_of(&self, tracked: &Tracked, now: Moment) -> (VerdictWord, String) {
-        if let Some(why) = self.out_of_sight(tracked, now.ours).filter(|_| tracked.verdict.deadline().is_some()) {
-            return (VerdictWord::Unknown, format!("kept: {why}"));
+    /// The verdict's word now.
+    pub(super) fn word_of(&self, tracked: &Tracked, now: Moment) -> VerdictWord {
+        let unknown = tracked.verdict.deadline().is_some() && self.is_out_of_sight(tracked, now.ours);
+        if unknown { VerdictWord::Unknown } else { tracked.verdict.word(now.theirs) }
+    }
+
+    /// The verdict as a sentence.
+    fn reason_of(&self, tracked: &Tracked, now: Moment) -> String {
+        match (&tracked.rejected, tracked.verdict.deadline()) {
+            (Some(why), Some(_)) => format!("kept: its row in the listing cannot be read: {why}"),
+            (None, Some(_)) if self.is_out_of_sight(tracked, now.ours) => {
+                format!("kept: not seen in a listing since {}", clock_time(tracked.seen_at))
+            }
+            _ => reason(&tracked.verdict, now.theirs),
         }
-        (tracked.verdict.word(now.theirs), reason(&tracked.verdict, now.theirs))
     }
 
     /// The holds on a session that is due and not yet asked for.
     pub(super) fn shown_holds(&self, tracked: &Tracked, now: Moment) -> Vec<Held> {
-        let due = self.verdict_of(tracked, now).0 == VerdictWord::Due;
+        let due = self.word_of(tracked, now) == VerdictWord::Due;
         if due && !self.is_under_way(&tracked.session.id) { self.holds_of(tracked, now) } else { Vec::new() }
     }
 
@@ -102,7 +111,7 @@ impl Engine {
         let mut sessions: BTreeMap<(Option<PolicyName>, VerdictWord), usize> = BTreeMap::new();
         let mut holds: BTreeMap<Hold, usize> = BTreeMap::new();
         for tracked in self.roster.iter() {
-            let (word, _) = self.verdict_of(tracked, moment);
+            let word = self.word_of(tracked, moment);
             *sessions.entry((tracked.verdict.policy().cloned(), word)).or_default() += 1;
             if let Some(held) = self.shown_holds(tracked, moment).first() {
                 *holds.entry(held.hold).or_default() += 1;

@@ -1,5 +1,6 @@
 //! Stories in virtual time, told by `tests/scenarios/*.scenario`, each with its golden transcript beside it.
 
+mod chance;
 mod script;
 
 use script::Script;

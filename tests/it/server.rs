@@ -8,8 +8,9 @@ use std::time::Duration;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use session_reaper::config::ServerSettings;
+use session_reaper::domain::release::Release;
 use session_reaper::domain::time::Timestamp;
-use session_reaper::domain::view::{AccountView, Mode, Overrun, ReleaseView, Report, ReportRow, Snapshot};
+use session_reaper::domain::view::{AccountView, Mode, Overrun, Report, ReportRow, Snapshot};
 use session_reaper::metrics::Metrics;
 use session_reaper::server::{Answer, Server, Source};
 use tokio_util::sync::CancellationToken;
@@ -55,7 +56,7 @@ impl Source for Fake {
     }
 
     /// What it was asked comes back as an error, so that a test can see it.
-    fn releases(&self, since: Option<Timestamp>, limit: usize) -> Answer<Vec<ReleaseView>> {
+    fn releases(&self, since: Option<Timestamp>, limit: usize) -> Answer<Vec<Release>> {
         match (since, self.0) {
             (None, Mood::Well) if limit == 100 => self.answer(Vec::new()),
             _ => Box::pin(async move { Err(format!("since {since:?} limit {limit}")) }),

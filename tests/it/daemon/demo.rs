@@ -19,7 +19,7 @@ fn the_demonstration_releases_and_narrates_and_ends_by_itself() {
     assert!(told.contains("of runtime saved"), "{told}");
     let mut process = process;
     assert_eq!(process.ended().code(), Some(0));
-    process.line_with("The README's next step");
+    process.line_with("That was ");
 }
 
 fn get(address: &str, path: &str) -> String {

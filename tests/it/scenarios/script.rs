@@ -27,7 +27,7 @@ use session_reaper::simulator::{BadRow, Fault, NewSession, Settings, Target, Wor
 use crate::virtual_time::{Act, CrashPoint, Lasts, Stage};
 
 /// Every scenario begins here.
-const START: &str = "2026-11-20T12:00:00Z";
+pub(super) const START: &str = "2026-11-20T12:00:00Z";
 
 /// The account of every scenario.
 const ACCOUNT: &str = "\n[[accounts]]\nname = \"growth\"\nprovider = \"browserbase\"\napi_key_env = \"KEY\"\n";
@@ -95,7 +95,7 @@ impl Script {
 }
 
 /// Nobody is born but those of the scenario.
-fn nobody() -> session_reaper::simulator::Population {
+pub(super) fn nobody() -> session_reaper::simulator::Population {
     session_reaper::simulator::Population { already_leaked: 0, ..session_reaper::simulator::Population::steady() }
 }
 
@@ -133,7 +133,7 @@ fn indent(line: &str) -> usize {
 }
 
 /// What the configuration means for the one account; enforcing, where it does not say.
-fn terms(text: &str) -> Parsed<Terms> {
+pub(super) fn terms(text: &str) -> Parsed<Terms> {
     let mode = if text.contains("mode =") { "" } else { "mode = \"enforce\"\n" };
     let source = Source { text: Some(format!("{mode}{text}{ACCOUNT}")), credentials: Credentials::Skip, ..Source::default() };
     let config = config::load(&source).map_err(|faults| faults.to_string())?.config;
