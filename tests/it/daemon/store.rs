@@ -1,24 +1,26 @@
 //! The store and the address: each is one daemon's, and what is not ours is left as it was.
 
 use std::net::TcpListener;
+use std::process::Command;
 
 use rusqlite::Connection;
 use session_reaper::domain::name::SessionId;
 
 use super::stage::{Script, Stage};
-use crate::support::eventually;
+use crate::support::{Process, eventually};
 
-/// What a daemon that cannot start says, with its exit status.
-fn refusal(stage: &Stage) -> (Option<i32>, String) {
-    let output = stage.output(["run"]);
-    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+/// The exit status and the words of a program that cannot start. One that starts all the same is not waited for without end.
+fn refusal(command: Command) -> (Option<i32>, String) {
+    let mut process = Process::start(command);
+    let status = process.ended().code();
+    (status, process.last_words())
 }
 
 #[test]
 fn a_second_daemon_on_one_store_is_refused() {
     let stage = Stage::new();
     let daemon = stage.daemon();
-    let (status, why) = refusal(&stage);
+    let (status, why) = refusal(stage.command(["run"]));
     assert_eq!(status, Some(1), "{why}");
     assert!(why.contains("another session-reaper is running on it"), "{why}");
     daemon.is_ready();
@@ -29,9 +31,8 @@ fn an_address_in_use_is_a_clear_error() {
     let stage = Stage::new();
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let listen = format!("server.listen={}", taken.local_addr().expect("an address"));
-    let output = stage.output(["--set", &listen, "run"]);
-    let why = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{why}");
+    let (status, why) = refusal(stage.command(["--set", &listen, "run"]));
+    assert_eq!(status, Some(1), "{why}");
     assert!(why.contains("choose a free address"), "{why}");
 }
 
@@ -50,10 +51,8 @@ fn a_store_that_is_newer_foreign_or_damaged_is_refused_and_left_untouched() {
     for (word, bytes) in cases {
         std::fs::write(stage.path("books.db"), &bytes).expect("a writable folder");
         for command in ["run", "plan"] {
-            let output = stage.output([command]);
-            let why = String::from_utf8_lossy(&output.stderr).into_owned();
-            let is_run = command == "run";
-            assert!(!is_run || (output.status.code() == Some(1) && why.contains(word)), "{word}, {command}: {why}");
+            let (status, why) = refusal(stage.command([command]));
+            assert!(command == "plan" || (status == Some(1) && why.contains(word)), "{word}, {command}: {why}");
             assert!(std::fs::read(stage.path("books.db")).expect("the books") == bytes, "{word}: `{command}` changed the file");
         }
     }
