@@ -249,7 +249,10 @@ impl Engine {
             Input::InBooks { id } => self.in_books(&id, now),
             Input::Orders(orders) => self.ordered(orders),
             Input::Reconfigured { terms, new_credential } => self.reconfigured(*terms, new_credential, now),
-            Input::Drain => self.draining = true,
+            Input::Drain => {
+                self.draining = true;
+                self.hasten_reads(now);
+            }
         }
         self.plan(now);
     }

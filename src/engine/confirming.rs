@@ -96,11 +96,19 @@ impl Engine {
     /// Reads again after a wait that grows with each try, and no later than the session counts as stuck.
     pub(super) fn await_end(&mut self, id: &SessionId, now: Timestamp) {
         let Some(flight) = self.flights.get_mut(id) else { return };
-        let wait = backoff::wait(FIRST_READ, LONGEST_READ, flight.tries, id.as_str());
+        let longest = if self.draining { FIRST_READ } else { LONGEST_READ };
+        let wait = backoff::wait(FIRST_READ, longest, flight.tries, id.as_str());
         flight.tries += 1;
         let at = later(now, wait).min(flight.confirm_by.max(later(now, FIRST_READ)));
         self.read_at(id, at);
         self.write_row(id);
+    }
+
+    /// A stop waits for ends only so long: they are looked for often.
+    pub(super) fn hasten_reads(&mut self, now: Timestamp) {
+        let soon = later(now, FIRST_READ);
+        let late: Vec<SessionId> = self.reads.iter().filter(|(at, _)| *at > soon).map(|(_, id)| id.clone()).collect();
+        late.iter().for_each(|id| self.read_at(id, soon));
     }
 
     /// Accepted, and not ended in time: said loudly, and asked for again.

@@ -288,14 +288,14 @@ mod properties;
 
 /// The books know of a request that was never answered, and the provider has read it out as still running before any listing came.
 #[test]
-fn a_release_of_an_earlier_life_joins_the_line_with_the_first_listing_however_the_answers_cross() {
+fn a_release_of_an_earlier_life_waits_a_moment_before_it_is_asked_for_again_as_after_any_try() {
     let now = later(at(0), mins(20));
     let row = crate::domain::fixtures::release("a", later(now, secs(-3)));
     let mut engine = Engine::new(terms(), Recall { releases: vec![row], ..Recall::default() }, Arc::default(), now);
     drained(&mut engine);
     engine.handle(Input::Read { id: "a".into(), answer: exchange(Ok(session("a", json!({}))), now) }, now);
     let listed = list(&mut engine, listing(vec![session("a", json!({}))]), later(now, SignedDuration::from_millis(10)));
-    assert_eq!(released(&listed), [""; 0], "it waits a moment, as after any try");
+    assert_eq!(released(&listed), [""; 0]);
     assert_eq!(released(&tick(&mut engine, later(now, secs(1)))), ["a"]);
 }
 
@@ -326,4 +326,25 @@ fn a_session_that_the_books_have_ended_long_ago_is_said_once_and_not_asked_for_a
     assert!(told.iter().any(|command| matches!(command, Command::Tell(Event { what: What::Reappeared { .. }, .. }))));
     let later_on = list(&mut engine, live(), later(now, mins(10)));
     assert!(!later_on.iter().any(|command| matches!(command, Command::Release { .. } | Command::Tell(Event { what: What::Reappeared { .. }, .. }))));
+}
+
+/// A stop does not wait long for anybody: what was accepted is read every second, however long the waits had become.
+#[test]
+fn while_draining_an_end_is_looked_for_every_second() {
+    let (mut engine, now) = asked_once(Ok(Some(session("a", json!({})))));
+    let mut reads = Vec::new();
+    for second in 1..40 {
+        let now = later(now, secs(second));
+        if second == 20 {
+            engine.handle(Input::Drain, now);
+        }
+        let commands = tick(&mut engine, now);
+        if commands.iter().any(|command| matches!(command, Command::Read { .. })) {
+            reads.push(second);
+            engine.handle(Input::Read { id: "a".into(), answer: exchange(Ok(session("a", json!({}))), now) }, now);
+        }
+    }
+    let before = reads.iter().filter(|second| **second < 20).count();
+    assert!(before <= 5, "{reads:?}");
+    assert!(reads.len() - before >= 17, "{reads:?}");
 }
