@@ -120,7 +120,8 @@ impl Failure {
 
 /// Runs one command and turns its end into an exit status.
 pub fn main(cli: Cli) -> std::process::ExitCode {
-    let done = start_log(&cli).and_then(|()| dispatch(&cli));
+    // The log's last lines are written before the last word is said.
+    let done = start_log(&cli).and_then(|_log| dispatch(&cli));
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(Failure::Silent) => 1.into(),
@@ -129,7 +130,7 @@ pub fn main(cli: Cli) -> std::process::ExitCode {
     }
 }
 
-fn start_log(cli: &Cli) -> Result<(), Failure> {
+fn start_log(cli: &Cli) -> Result<log::Guard, Failure> {
     let usual = if matches!(cli.command, Command::Run(_)) { "info" } else { "warn" };
     let shape = match cli.globals.log_format {
         LogFormat::Text => log::Shape::Text,

@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 
 use tracing::Subscriber;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -22,11 +23,22 @@ pub enum LogFault {
     Twice,
 }
 
-/// Sets up logging for the whole process, once.
-pub fn init(shape: Shape, level: &str) -> Result<(), LogFault> {
+/// Keeps the log going; what is still to be written when it is dropped is written then.
+pub struct Guard {
+    _worker: WorkerGuard,
+}
+
+/// Lines that may wait for a reader.
+const LINES_KEPT: usize = 10_000;
+
+/// Sets up logging for the whole process, once. A thread of its own writes: whoever reads standard error slowly, or not at all, delays no release, and
+/// past [`LINES_KEPT`] loses lines instead.
+pub fn init(shape: Shape, level: &str) -> Result<Guard, LogFault> {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let subscriber = subscriber(shape, level, colour, std::io::stderr)?;
-    tracing::subscriber::set_global_default(subscriber).map_err(|_| LogFault::Twice)
+    let (writer, worker) = NonBlockingBuilder::default().buffered_lines_limit(LINES_KEPT).lossy(true).finish(std::io::stderr());
+    let subscriber = subscriber(shape, level, colour, writer)?;
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| LogFault::Twice)?;
+    Ok(Guard { _worker: worker })
 }
 
 pub(super) fn subscriber<W>(shape: Shape, level: &str, colour: bool, writer: W) -> Result<Box<dyn Subscriber + Send + Sync>, LogFault>

@@ -7,6 +7,7 @@ mod crash;
 mod demo;
 mod guardrails;
 mod listing;
+mod log;
 mod observing;
 mod once;
 mod operator;
