@@ -102,11 +102,12 @@ pub async fn run(mut standing: Standing, mut setup: Setup, mut reread: Reread, m
         }
     }
     flags.draining.store(true, Ordering::Relaxed);
-    drain(crew, &standing, &setup.config).await;
+    let settled = drain(crew, &setup.config).await;
     shutdown.cancel();
-    if let Some(server) = server {
-        drop(server.await);
-    }
+    // A server that ended by a fault of its own has ended.
+    let served = async { drop(futures_util::future::OptionFuture::from(server).await) };
+    let (written, ()) = futures_util::future::join(standing.ledger.flush(CLOSING), served).await;
+    tracing::info!(settled, written, "drained");
     close(standing.ledger).await;
     if flags.broken.load(Ordering::Relaxed) { Err("an account's loop ended by a fault of its own; see the log".to_owned()) } else { Ok(()) }
 }
@@ -209,13 +210,11 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
 }
 
-/// Finishes what was asked for, as far as the time allows; the rest is settled at the next start.
-async fn drain(mut crew: Crew, standing: &Standing, config: &Config) {
+/// Finishes what was asked for, as far as the time allows; the rest is settled at the next start. Gives whether there is no rest.
+async fn drain(mut crew: Crew, config: &Config) -> bool {
     crew.drain().await;
     let settle = async { while crew.next_end().await.is_some() {} };
-    let settled = tokio::time::timeout(drain_within(config), settle).await.is_ok();
-    let written = standing.ledger.flush(CLOSING).await;
-    tracing::info!(settled, written, "drained");
+    tokio::time::timeout(drain_within(config), settle).await.is_ok()
 }
 
 /// How long releases may be waited for while draining.

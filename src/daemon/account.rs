@@ -10,9 +10,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::clock::Clock;
 use crate::domain::hold::{OperatorHold, Orders};
-use crate::domain::name::SessionId;
 use crate::domain::time::{SignedDuration, Timestamp, later};
-use crate::domain::view::{AccountView, Explanation, SessionView};
+use crate::domain::view::{AccountView, SessionView};
 use crate::engine::{Engine, Input, Terms};
 use crate::executor::{Call, Executor};
 
@@ -25,7 +24,6 @@ const SHORTEST_SLEEP: SignedDuration = SignedDuration::from_millis(1);
 /// What the rest of the daemon may ask of an account's loop.
 pub enum Control {
     View(oneshot::Sender<View>),
-    Explain(SessionId, oneshot::Sender<Option<Explanation>>),
     Reconfigure {
         terms: Box<Terms>,
         executor: Box<Executor>,
@@ -131,10 +129,6 @@ impl AccountLoop {
         match control {
             Control::View(reply) => {
                 drop(reply.send(View { account: self.engine.account_view(now), sessions: self.engine.session_views(now) }));
-                Input::Tick
-            }
-            Control::Explain(id, reply) => {
-                drop(reply.send(self.engine.explain(&id, now)));
                 Input::Tick
             }
             Control::Reconfigure { terms, executor, new_credential } => {

@@ -9,9 +9,6 @@ use crate::domain::time::{SignedDuration, Timestamp, between, later};
 /// Silence after a 429 that does not say how long.
 const DEFAULT_SILENCE: SignedDuration = SignedDuration::from_secs(5);
 
-/// Longest silence that is obeyed: beyond this a provider's number is taken for a mistake, and asking once more finds out.
-const LONGEST_SILENCE: SignedDuration = SignedDuration::from_mins(15);
-
 /// After a refusal: half a minute, doubling to ten.
 const FIRST_REFUSAL: SignedDuration = SignedDuration::from_secs(30);
 const LONGEST_REFUSAL: SignedDuration = SignedDuration::from_mins(10);
@@ -76,7 +73,7 @@ impl Pace {
 
     /// The whole key is silent, as the provider asked. Gives until when.
     pub fn silence(&mut self, fault: &Fault, now: Timestamp) -> Timestamp {
-        let wait = fault.retry_after.unwrap_or(DEFAULT_SILENCE).clamp(SignedDuration::ZERO, LONGEST_SILENCE);
+        let wait = fault.retry_after.unwrap_or(DEFAULT_SILENCE).max(SignedDuration::ZERO);
         let until = later(now, wait).max(self.silent_until.unwrap_or(now));
         self.silent_until = Some(until);
         until
