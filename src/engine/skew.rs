@@ -26,7 +26,8 @@ struct Interval {
 
 impl Skew {
     /// Narrows the interval by one reading. One that contradicts it (a clock was set) replaces it: at once where it makes everything later, else when the
-    /// next reading agrees, for a single wrong `Date` must not make anything early. Gives whether another reading is wanted soon.
+    /// next reading agrees, for a single wrong `Date` must not make anything early. The same goes for a first reading, against our own clock. Gives whether
+    /// another reading is wanted soon.
     pub fn observe(&mut self, reading: ClockReading) -> bool {
         let fresh = Interval {
             low: between(reading.received, reading.date),
@@ -34,16 +35,16 @@ impl Skew {
             at: reading.received,
         };
         let suspected = self.suspected.take();
-        let Some(known) = self.known.map(|known| known.widened(fresh.at)) else {
-            self.known = Some(fresh);
-            return false;
-        };
         let confirmed = suspected.and_then(|suspected| suspected.widened(fresh.at).narrowed(fresh));
-        let set_back = (fresh.high < known.low).then_some(fresh);
-        self.known = known.narrowed(fresh).or(set_back).or(confirmed).or(self.known);
-        let contradicted = self.known.is_none_or(|known| known.narrowed(fresh).is_none());
-        self.suspected = contradicted.then_some(fresh);
-        contradicted && suspected.is_none()
+        let known = self.known.map(|known| known.widened(fresh.at));
+        let believed = match known {
+            Some(known) => known.narrowed(fresh).or((fresh.high < known.low).then_some(fresh)),
+            None => (fresh.low < TOLERATED).then_some(fresh),
+        };
+        self.known = believed.or(confirmed).or(self.known);
+        let doubted = believed.or(confirmed).is_none();
+        self.suspected = doubted.then_some(fresh);
+        doubted && suspected.is_none()
     }
 
     /// What is added to our time to get the provider's: nothing while the clocks may agree, else the lower end, so that nothing is ever early.
@@ -106,7 +107,9 @@ mod tests {
             for now in (0..30_000).step_by(1_130) {
                 clock.observe(reading(now, skew));
                 let applied = clock.applied().as_millis() as i64;
-                assert!(applied <= skew && skew - applied <= 1_100, "{applied} for {skew}");
+                assert!(applied <= skew, "{applied} for {skew}");
+                // A first reading that would make things earlier waits for a second.
+                assert!(skew - applied <= 1_100 || (now == 0 && skew > 0), "{applied} for {skew}");
             }
             assert!(skew - clock.applied().as_millis() as i64 <= 200, "narrowed by many readings");
         }
@@ -137,6 +140,22 @@ mod tests {
             clock.observe(reading(now, skew));
             assert_eq!(clock.applied(), SignedDuration::ZERO, "at {now}");
         }
+    }
+
+    #[test]
+    fn a_first_reading_that_is_ahead_is_believed_when_a_second_one_says_so() {
+        let mut clock = Skew::default();
+        assert!(clock.observe(reading(0, 3_600_000)), "another reading is wanted");
+        assert_eq!(clock.applied(), SignedDuration::ZERO);
+        clock.observe(reading(1_000, 3_600_000));
+        assert!(clock.applied() >= SignedDuration::from_secs(3_598));
+    }
+
+    #[test]
+    fn a_first_reading_that_is_behind_is_believed_at_once() {
+        let mut clock = Skew::default();
+        assert!(!clock.observe(reading(0, -3_600_000)));
+        assert!(clock.applied() <= SignedDuration::from_secs(-3_600));
     }
 
     #[test]
