@@ -70,7 +70,8 @@ fn print_live(found: &Explanation) -> Result<(), Failure> {
     found.policies.iter().try_for_each(print_policy)?;
     for limit in &found.limits {
         say("")?;
-        say(format!("limit     {} = {} (from {})", limit.limit, limit.value, limit.from))?;
+        let tag = limit.tag.as_ref().map(|tag| format!(" {tag}")).filter(|_| limit.from == "tag").unwrap_or_default();
+        say(format!("limit     {} = {} (from {}{tag})", limit.limit, limit.value, limit.from))?;
         say(format!("          {} + {} = {}", rfc3339(limit.since), limit.value, rfc3339(limit.deadline)))?;
         limit.note.iter().try_for_each(|note| say(format!("          {note}")))?;
     }

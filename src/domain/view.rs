@@ -122,13 +122,15 @@ pub struct LimitCheck {
     pub limit: Limit,
     pub value: String,
     pub value_seconds: f64,
-    /// `policy`, or the tag it came from.
-    pub from: String,
+    /// `policy` or `tag`.
+    pub from: &'static str,
+    /// The metadata key that the policy reads, where it reads one and the session has it.
+    pub tag: Option<String>,
     #[serde(with = "stamp")]
     pub since: Timestamp,
     #[serde(with = "stamp")]
     pub deadline: Timestamp,
-    /// What was wrong with a tag that was not followed.
+    /// Why a tag was not followed, where it was not.
     pub note: Option<String>,
 }
 

@@ -6,6 +6,7 @@ use crate::domain::time::{Timestamp, human, later, seconds};
 use crate::domain::verdict::{Limit, Source};
 use crate::domain::view::{Explanation, HoldView, KeyCheck, LimitCheck, PolicyCheck};
 use crate::engine::Engine;
+use crate::policy::max_age::MaxAge;
 use crate::policy::selector::{Compared, Fit};
 use crate::policy::{Policy, Rule};
 
@@ -59,22 +60,26 @@ fn known(fit: &Fit) -> Option<bool> {
 
 fn limits(policy: &Policy, session: &Session) -> Vec<LimitCheck> {
     let Rule::Limits(limits) = &policy.rule else { return Vec::new() };
-    let max_age = limits.max_age.as_ref().map(|limit| {
-        let reading = limit.read(session);
-        let since = session.since();
-        LimitCheck {
-            limit: Limit::MaxAge,
-            value: human(reading.allowed),
-            value_seconds: seconds(reading.allowed),
-            from: match &reading.from {
-                Source::Policy => "policy".to_owned(),
-                Source::Tag(tag) => format!("tag {tag}"),
-                Source::Ceiling(tag) => format!("max_age_ceiling, tag {tag} asks for more"),
-            },
-            since,
-            deadline: later(since, reading.allowed),
-            note: reading.unreadable.map(|(tag, found, why)| format!("tag {tag} = {found} is not followed: {why}")),
-        }
-    });
-    max_age.into_iter().collect()
+    limits.max_age.iter().map(|limit| max_age(limit, session)).collect()
+}
+
+fn max_age(limit: &MaxAge, session: &Session) -> LimitCheck {
+    let reading = limit.read(session);
+    let since = session.since();
+    let (from, tag, note) = match (reading.from, reading.unreadable) {
+        (_, Some((tag, found, why))) => ("policy", Some(tag), Some(format!("the tag holds {found}, which is not followed: {why}"))),
+        (Source::Policy, None) => ("policy", None, None),
+        (Source::Tag(tag), None) => ("tag", Some(tag), None),
+        (Source::Ceiling(tag), None) => ("policy", Some(tag), Some("the tag asks for more than max_age_ceiling".to_owned())),
+    };
+    LimitCheck {
+        limit: Limit::MaxAge,
+        value: human(reading.allowed),
+        value_seconds: seconds(reading.allowed),
+        from,
+        tag,
+        since,
+        deadline: later(since, reading.allowed),
+        note,
+    }
 }
