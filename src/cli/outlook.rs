@@ -9,7 +9,7 @@ use crate::cli::{Failure, store};
 use crate::clock::Clock;
 use crate::config::{AccountSettings, StorePath};
 use crate::daemon::account::in_our_time;
-use crate::daemon::crew::{Setup, terms};
+use crate::daemon::crew::{Setup, recall_at_home, terms};
 use crate::domain::hold::Orders;
 use crate::domain::name::SessionId;
 use crate::domain::view::{AccountView, Explanation, SessionView};
@@ -39,6 +39,7 @@ async fn outlook(setup: &Setup, account: &AccountSettings, reader: Option<&Reade
     let key = setup.keys.get(&account.name).ok_or_else(|| Failure::usage(format!("account {}: no credential was read", account.name)))?;
     let lister = provider::lister(account, key.clone(), clock).map_err(Failure::usage)?;
     let recall = reader.map(|reader| reader.recall(&account.name, clock.now())).transpose().map_err(store::failure)?.unwrap_or_default();
+    let recall = recall_at_home(recall, account);
     let mut engine = Engine::new(terms(&setup.config, account, Pass::Plan), recall, orders, clock.now());
     let mut planned = BTreeSet::new();
     while let Some(listing) = next_listing(&mut engine, lister.as_ref(), &mut planned, clock).await {

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::config::{AccountSettings, Config};
 use crate::daemon::account::{AccountLoop, Control, Pulse, in_our_time};
 use crate::domain::name::{AccountName, Provider};
-use crate::domain::record::Recall;
+use crate::domain::record::{Recall, Record};
 use crate::domain::view::Mode;
 use crate::engine::{Engine, Pass, Terms};
 use crate::executor::Executor;
@@ -56,14 +56,20 @@ pub struct Crew {
     members: BTreeMap<AccountName, Member>,
     /// Told to end, and settling what they began.
     leaving: Vec<Member>,
-    /// Where each account was last found; one that moves is another account under the same name.
-    homes: BTreeMap<AccountName, Home>,
     tasks: JoinSet<(AccountName, Engine)>,
     lines: Lines,
 }
 
-/// Whose sessions an account's are: the provider, its address, and the project.
-type Home = (Provider, String, Option<String>);
+/// Whose sessions an account's are: the provider, its address, and the project. An account that moves is another one under the same name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Home(String);
+
+impl Home {
+    fn of(settings: &AccountSettings) -> Self {
+        let project = settings.project_id.as_ref().map(|project| format!(" project {project}")).unwrap_or_default();
+        Self(format!("{} {}{project}", settings.provider, settings.base_url))
+    }
+}
 
 struct Member {
     line: Line,
@@ -83,7 +89,7 @@ struct Recruit {
 
 impl Crew {
     pub fn new(ground: Ground, pass: Pass) -> Self {
-        Self { ground, pass, members: BTreeMap::new(), leaving: Vec::new(), homes: BTreeMap::new(), tasks: JoinSet::new(), lines: Lines::default() }
+        Self { ground, pass, members: BTreeMap::new(), leaving: Vec::new(), tasks: JoinSet::new(), lines: Lines::default() }
     }
 
     pub fn lines(&self) -> Lines {
@@ -118,14 +124,13 @@ impl Crew {
         let name = &settings.name;
         let key = setup.keys.get(name).ok_or_else(|| format!("account {name}: no credential was read"))?;
         let executor = self.executor(setup.config.mode, settings, key)?;
-        let home = (settings.provider, settings.base_url.clone(), settings.project_id.clone());
-        let at_home = self.homes.get(name).is_none_or(|known| *known == home);
+        let home = Home::of(settings);
         self.call_back(name, &home).await;
         let recall = match self.members.get(name) {
             Some(member) if member.home == home => None,
             _ => {
                 let recall = self.ground.ledger.recall(name, self.ground.clock.now()).await.map_err(|fault| fault.to_string())?;
-                Some(if at_home { recall } else { elsewhere(recall) })
+                Some(recall_at_home(recall, settings))
             }
         };
         Ok(Recruit { settings: settings.clone(), home, key: key.clone(), executor, recall })
@@ -141,7 +146,7 @@ impl Crew {
         if stays.await.is_err() {
             return;
         }
-        self.homes.insert(name.clone(), home.clone());
+        self.settle_down(name, home);
         if let Some(other) = self.members.insert(name.clone(), member) {
             self.let_go(other).await;
         }
@@ -174,8 +179,13 @@ impl Crew {
         let account = AccountLoop { engine, executor, clock, orders, control: inbox, pulse };
         let task_name = name.clone();
         self.tasks.spawn(async move { (task_name, account.run().await) });
-        self.homes.insert(name.clone(), home.clone());
+        self.settle_down(&name, &home);
         self.members.insert(name, Member { line, home, key });
+    }
+
+    /// Has the books know where the account is now.
+    fn settle_down(&self, name: &AccountName, home: &Home) {
+        self.ground.ledger.record(Record::Home { account: name.clone(), home: home.0.clone() });
     }
 
     fn executor(&self, mode: Mode, settings: &AccountSettings, key: &SecretString) -> Result<Executor, String> {
@@ -211,9 +221,11 @@ impl Crew {
     }
 }
 
-/// What was learnt at another address or of another project says nothing of this one; what guardrails hold back stays held back.
-fn elsewhere(recall: Recall) -> Recall {
-    Recall { releases: Vec::new(), seen: Vec::new(), ..recall }
+/// What the books know of an account, where it is now: what was learnt at another address or of another project says nothing of this one. What
+/// guardrails hold back stays held back.
+pub fn recall_at_home(recall: Recall, settings: &AccountSettings) -> Recall {
+    let elsewhere = recall.home.as_ref().is_some_and(|home| *home != Home::of(settings).0);
+    if elsewhere { Recall { releases: Vec::new(), seen: Vec::new(), ..recall } } else { recall }
 }
 
 /// What one account's engine is told of a configuration.

@@ -20,6 +20,8 @@ pub enum Record {
     Polled { account: AccountName, at: Timestamp, gap_after: SignedDuration },
     /// The release fraction was exceeded: nothing is released on the account until the hour has rolled on or an operator resumes it.
     Tripped { account: AccountName, at: Timestamp },
+    /// Where the account is now: provider, address and project. What was written before it moved is about other sessions.
+    Home { account: AccountName, home: String },
     /// A poll opened a new allowance of `max_releases_per_poll`.
     Allowance { account: AccountName, opened_at: Timestamp },
 }
@@ -47,6 +49,8 @@ pub struct Recall {
     pub seen: Vec<(SessionId, Timestamp)>,
     /// What observe mode has counted already.
     pub would_release: Vec<(SessionId, PolicyName, Limit)>,
+    /// Where the account was when all this was written; nothing in books that do not say.
+    pub home: Option<String>,
     pub tripped_at: Option<Timestamp>,
     pub allowance_opened_at: Option<Timestamp>,
     pub last_complete_at: Option<Timestamp>,

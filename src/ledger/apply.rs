@@ -21,6 +21,7 @@ pub(super) fn record(books: &Connection, record: &Record) -> rusqlite::Result<()
         Record::Seen(sightings) => sightings.iter().try_for_each(|sighting| seen(books, sighting)),
         Record::Polled { account, at, gap_after } => polled(books, account, *at, *gap_after),
         Record::Tripped { account, at } => note(books, account, "tripped_at", *at),
+        Record::Home { account, home } => settle_down(books, account, home),
         Record::Allowance { account, opened_at } => note(books, account, "allowance_opened_at", *opened_at),
     }
 }
@@ -75,6 +76,11 @@ fn polled(books: &Connection, account: &AccountName, at: Timestamp, gap_after: S
          ON CONFLICT (account) DO UPDATE SET
              last_complete_at = max(coalesce(last_complete_at, excluded.last_complete_at), excluded.last_complete_at), gap_after_ms = excluded.gap_after_ms";
     books.prepare_cached(sql)?.execute(params![account.as_str(), at, gap_after]).map(drop)
+}
+
+fn settle_down(books: &Connection, account: &AccountName, home: &str) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO accounts (account, home) VALUES (?1, ?2) ON CONFLICT (account) DO UPDATE SET home = excluded.home";
+    books.prepare_cached(sql)?.execute(params![account.as_str(), home]).map(drop)
 }
 
 /// Keeps the latest instant of something about an account; `column` is one of our own words.

@@ -123,7 +123,7 @@ pub(super) fn recall(books: &Connection, name: &AccountName, now: Timestamp) -> 
          ORDER BY requested_at, id";
     let seen = "SELECT id, last_seen_at FROM sessions WHERE account = ?1 AND last_seen_at >= ?2 ORDER BY id";
     let would_release = "SELECT id, policy, limit_word FROM would_release WHERE account = ?1 ORDER BY id, policy, limit_word";
-    let guard = "SELECT tripped_at, allowance_opened_at, last_complete_at FROM accounts WHERE account = ?1";
+    let guard = "SELECT home, tripped_at, allowance_opened_at, last_complete_at FROM accounts WHERE account = ?1";
     let state = books.prepare_cached(guard)?.query_row([name.as_str()], guardrail).optional()?.unwrap_or_default();
     let recalled = Recall {
         releases: all(books, releases, params![name.as_str(), ago(RECALLED_RELEASES)], rows::release)?,
@@ -136,6 +136,7 @@ pub(super) fn recall(books: &Connection, name: &AccountName, now: Timestamp) -> 
 
 fn guardrail(row: &Row<'_>) -> rusqlite::Result<Recall> {
     Ok(Recall {
+        home: row.get("home")?,
         tripped_at: maybe_instant(row, "tripped_at")?,
         allowance_opened_at: maybe_instant(row, "allowance_opened_at")?,
         last_complete_at: maybe_instant(row, "last_complete_at")?,

@@ -71,6 +71,7 @@ const FORMAT_1: &str = "
 
     CREATE TABLE accounts (
         account TEXT PRIMARY KEY,
+        home TEXT,
         last_complete_at INTEGER,
         gap_after_ms INTEGER,
         tripped_at INTEGER,

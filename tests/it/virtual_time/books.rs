@@ -40,6 +40,8 @@ impl Books {
             }
             Record::Seen(sightings) => self.seen.extend(sightings.into_iter().map(|sighting| (sighting.id, sighting.seen_at))),
             Record::Polled { at, .. } => self.last_complete_at = self.last_complete_at.max(Some(at)),
+            // A story plays in one place.
+            Record::Home { .. } => {}
             Record::Tripped { at, .. } => self.tripped_at = self.tripped_at.max(Some(at)),
             Record::Allowance { opened_at, .. } => self.allowance_opened_at = self.allowance_opened_at.max(Some(opened_at)),
         }
@@ -51,6 +53,7 @@ impl Books {
             releases: self.releases.values().filter(|row| !row.is_closed() || recent(row.requested_at)).cloned().collect(),
             seen: self.seen.iter().filter(|(_, at)| **at >= later(now, -RECALLED_SESSIONS)).map(|(id, at)| (id.clone(), *at)).collect(),
             would_release: self.would_release.iter().cloned().collect(),
+            home: None,
             tripped_at: self.tripped_at,
             allowance_opened_at: self.allowance_opened_at,
             last_complete_at: self.last_complete_at,
