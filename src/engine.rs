@@ -1,7 +1,7 @@
 //! One account, without I/O: what happened goes in with the time at which it did, what to do comes out, and between them nothing waits.
 //!
 //! [`Engine::handle`] takes an [`Input`]; [`Engine::next_command`] gives what to do now, in order; [`Engine::poll_timeout`] says when to come back with
-//! [`Input::Tick`] if nothing else happens first. The parts: `polling` learns what is live, `releasing` asks for ends, `confirming` believes them,
+//! [`Input::Tick`] if nothing else happens first. The parts: `port` is what goes in and comes out, `polling` learns what is live, `releasing` asks for ends, `confirming` believes them,
 //! `view` and `explain` show.
 
 mod backoff;
@@ -11,6 +11,7 @@ mod explain;
 mod flight;
 mod pace;
 mod polling;
+mod port;
 mod releasing;
 mod roster;
 mod skew;
@@ -22,102 +23,22 @@ use std::sync::Arc;
 use crate::domain::event::{Event, Operation, What};
 use crate::domain::exchange::Exchange;
 use crate::domain::hold::Orders;
-use crate::domain::listing::Listing;
-use crate::domain::name::{AccountName, Kind, PolicyName, Provider, SessionId};
+use crate::domain::name::{PolicyName, SessionId};
 use crate::domain::record::{Recall, Record};
-use crate::domain::release::{Outcome, Release};
-use crate::domain::session::Session;
+use crate::domain::release::Release;
 use crate::domain::time::{Moment, SignedDuration, Timestamp, later};
 use crate::domain::verdict::Limit;
-use crate::domain::view::Mode;
-use crate::guardrails::{Guardrails, Permit, Rails};
-use crate::policy::{Origin, Policy};
+use crate::guardrails::Rails;
+use crate::policy::Origin;
 use flight::Flight;
 use pace::Pace;
 use polling::Polling;
+pub use port::{Command, Input, Pass, Tally, Terms};
 use roster::Roster;
 use skew::Skew;
 
 /// How many calls may be under way at once on one account: past it a provider that hangs costs us patience, not memory.
 pub const MAX_CALLS_UNDER_WAY: usize = 64;
-
-/// What one account's engine is told of the configuration.
-#[derive(Clone, Debug)]
-pub struct Terms {
-    pub account: AccountName,
-    pub provider: Provider,
-    pub mode: Mode,
-    pub poll_interval: SignedDuration,
-    pub requests_per_second: f64,
-    pub price_per_hour: f64,
-    pub currency: String,
-    pub policies: Arc<[Policy]>,
-    pub guardrails: Guardrails,
-    pub pass: Pass,
-}
-
-/// How long the engine goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pass {
-    /// Polls for ever, and carries on the allowance of an earlier life.
-    Daemon,
-    /// Polls once; an operator's own pass has an allowance of its own.
-    Once,
-    /// As [`Pass::Once`], with no pace and no bound on calls under way: nothing it asks for is carried out.
-    Plan,
-}
-
-/// What happened.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// Time has passed.
-    Tick,
-    Listed(Exchange<Listing>),
-    Read {
-        id: SessionId,
-        answer: Exchange<Session>,
-    },
-    /// The intent was written, the request was sent, and this came back.
-    Answered {
-        id: SessionId,
-        answer: Exchange<Option<Session>>,
-    },
-    /// The intent could not be written, so that nothing was sent.
-    NotWritten {
-        id: SessionId,
-        why: String,
-    },
-    /// The books have an end for this session already, so that nothing was sent.
-    InBooks {
-        id: SessionId,
-    },
-    /// What operators have said, all of it, in our time.
-    Orders(Arc<Orders>),
-    Reconfigured {
-        terms: Box<Terms>,
-        new_credential: bool,
-    },
-    /// Ask for nothing new; go on until what was asked for is settled.
-    Drain,
-}
-
-/// What to do.
-#[derive(Debug)]
-pub enum Command {
-    List,
-    Read {
-        id: SessionId,
-        kind: Kind,
-    },
-    /// Write the row durably, then ask the provider to end the session.
-    Release {
-        permit: Permit,
-        kind: Kind,
-        row: Box<Release>,
-    },
-    Write(Record),
-    Tell(Event),
-}
 
 /// One account: its sessions, their verdicts, its releases on the way, and what the guardrails remember.
 #[derive(Debug)]
@@ -144,29 +65,6 @@ pub struct Engine {
     census: Census,
     tally: Tally,
     outbox: VecDeque<Command>,
-}
-
-/// What has come of this life's releases so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    pub released: usize,
-    pub saved: SignedDuration,
-    pub already_ended: usize,
-    /// Ended for good, and not by us.
-    pub failed: usize,
-}
-
-impl Tally {
-    fn count(&mut self, release: &Release) {
-        match release.outcome {
-            Outcome::Confirmed => {
-                self.released += 1;
-                self.saved = self.saved.saturating_add(release.saved_runtime.unwrap_or_default());
-            }
-            Outcome::AlreadyEnded => self.already_ended += 1,
-            Outcome::Requested | Outcome::Denied | Outcome::Failed | Outcome::Stuck => self.failed += 1,
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug)]

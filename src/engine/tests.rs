@@ -6,11 +6,14 @@ use super::*;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fixtures::{at, in_phase, mins, secs, session};
 use crate::domain::hold::Pause;
-use crate::domain::listing::{ClockReading, RejectedRow, Rows};
-use crate::domain::session::Phase;
+use crate::domain::listing::{ClockReading, Listing, RejectedRow, Rows};
+use crate::domain::name::Provider;
+use crate::domain::session::{Phase, Session};
+use crate::domain::view::Mode;
+use crate::guardrails::Guardrails;
 use crate::policy::max_age::MaxAge;
 use crate::policy::selector::Selector;
-use crate::policy::{Limits, Rule};
+use crate::policy::{Limits, Policy, Rule};
 
 /// Everything is released at twenty minutes, and no guardrail stands in the way.
 fn terms() -> Terms {

@@ -11,10 +11,9 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::config::{self, Credentials, Source, StorePath};
-use crate::domain::name::{Kind, SessionId};
+use crate::domain::name::SessionId;
 use crate::domain::release::{Outcome, Release};
 use crate::domain::time::SignedDuration;
-use crate::domain::verdict::Limit;
 use crate::ledger::OpenOptions;
 use crate::metrics::Metrics;
 
@@ -71,31 +70,7 @@ async fn empty() -> (String, Arc<AtomicUsize>) {
 
 fn accepted(crew: &Crew) -> Release {
     let at = crate::domain::time::floor_millis(crew.ground.clock.now());
-    Release {
-        account: "a".into(),
-        provider: Provider::Browserbase,
-        id: "s".into(),
-        kind: Kind::Session,
-        region: None,
-        policy: "all".into(),
-        limit: Limit::MaxAge,
-        deadline: at,
-        requested_at: at,
-        asked_at: Some(at),
-        accepted_at: Some(at),
-        confirmed_at: None,
-        ended_at: None,
-        expires_at: None,
-        outcome: Outcome::Requested,
-        attempts: 1,
-        overrun: SignedDuration::ZERO,
-        saved_runtime: None,
-        saved_cost: None,
-        currency: "USD".to_owned(),
-        reason: String::new(),
-        fault: None,
-        metadata: serde_json::Value::Null,
-    }
+    Release { account: "a".into(), accepted_at: Some(at), expires_at: None, ..crate::domain::fixtures::release("s", at) }
 }
 
 async fn outcome(crew: &Crew) -> Outcome {
