@@ -351,3 +351,17 @@ fn while_draining_an_end_is_looked_for_every_second() {
     assert!(before <= 5, "{reads:?}");
     assert!(reads.len() - before >= 17, "{reads:?}");
 }
+
+#[test]
+fn a_guardrail_of_a_new_configuration_holds_from_then_on() {
+    let now = later(at(0), mins(19));
+    let mut engine = started(now);
+    list(&mut engine, listing(vec![session("a", json!({}))]), now);
+    let mut stricter = terms();
+    stricter.guardrails.min_age = mins(30);
+    engine.handle(Input::Reconfigured { terms: Box::new(stricter), new_credential: false }, now);
+    drained(&mut engine);
+    assert_eq!(released(&tick(&mut engine, later(now, mins(2)))), [""; 0]);
+    list(&mut engine, listing(vec![session("a", json!({}))]), later(now, mins(10)));
+    assert_eq!(released(&tick(&mut engine, later(now, mins(11)))), ["a"], "and no longer than it says");
+}
