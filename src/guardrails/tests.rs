@@ -243,8 +243,10 @@ fn a_resume_lifts_an_earlier_trip_and_counts_anew() {
     let mut rails = Rails::new(Guardrails { max_release_fraction: 0.5, ..open() });
     assert_eq!(permits(&mut rails, &Question::among(20), 20, at(0)), 10);
     rails.trip(None, moment(at(10)));
-    let too_early = Question { orders: resumed(at(9)), ..Question::among(20) };
-    assert_eq!(too_early.hold(&mut rails, at(20)), Some(Hold::MaxReleaseFraction));
+    for not_later in [9, 10] {
+        let too_early = Question { orders: resumed(at(not_later)), ..Question::among(20) };
+        assert_eq!(too_early.hold(&mut rails, at(20)), Some(Hold::MaxReleaseFraction), "resumed at {not_later}");
+    }
     let lifted = Question { orders: resumed(at(20)), ..Question::among(20) };
     assert_eq!(permits(&mut rails, &lifted, 20, at(20)), 10, "from the very instant on");
     assert_eq!(lifted.hold(&mut rails, at(30)), Some(Hold::MaxReleaseFraction));
@@ -265,6 +267,18 @@ fn a_trip_survives_a_restart() {
     rails.recall(Vec::new(), Vec::new(), Some(at(0)), 0);
     assert_eq!(Question::new().hold(&mut rails, at(HOUR - 1)), Some(Hold::MaxReleaseFraction));
     assert_eq!(Question::new().hold(&mut rails, at(HOUR)), None);
+}
+
+#[test]
+fn what_an_hour_ago_asked_or_showed_counts_no_more() {
+    let mut rails = Rails::new(Guardrails { max_release_fraction: 0.5, ..open() });
+    rails.recall(vec![at(0); 3], vec![("gone".into(), at(0))], None, 0);
+    assert_eq!(permits(&mut rails, &Question::among(20), 2, at(0)), 2);
+    rails.roll(moment(at(HOUR - 1)));
+    assert_eq!((rails.requested_since(None, moment(at(HOUR - 1))), rails.live_in_window(20)), (5, 21));
+    rails.roll(moment(at(HOUR)));
+    assert_eq!((rails.requested_since(None, moment(at(HOUR))), rails.live_in_window(20)), (0, 20));
+    assert!(rails.recalled.is_empty() && rails.requested.is_empty() && rails.departed.is_empty());
 }
 
 #[test]
