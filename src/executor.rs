@@ -66,3 +66,6 @@ impl Executor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
