@@ -18,7 +18,7 @@ mod table;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::domain::name::{AccountName, Provider};
+use crate::domain::name::{AccountName, ApiVersion, Provider};
 use crate::domain::time::SignedDuration;
 use crate::domain::view::Mode;
 use crate::guardrails::Guardrails;
@@ -134,6 +134,10 @@ pub struct AccountSettings {
     pub request_timeout: SignedDuration,
     pub price_per_hour: f64,
     pub currency: String,
+    /// What the provider gives back of a session that is stopped is counted in whole ones of these; zero: to the millisecond.
+    pub refunded_by: SignedDuration,
+    /// The version of the provider's API, where it has several.
+    pub api_version: Option<ApiVersion>,
 }
 
 /// Where a credential is; never the credential itself.

@@ -22,10 +22,12 @@ use std::sync::Arc;
 
 use crate::domain::event::{Event, Operation, What};
 use crate::domain::exchange::Exchange;
+use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::hold::Orders;
 use crate::domain::name::{PolicyName, SessionId};
 use crate::domain::record::{Recall, Record};
 use crate::domain::release::Release;
+use crate::domain::session::Parts;
 use crate::domain::time::{Moment, SignedDuration, Timestamp, later};
 use crate::domain::verdict::Limit;
 use crate::guardrails::Rails;
@@ -67,9 +69,11 @@ pub struct Engine {
     outbox: VecDeque<Command>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Done {
     at: Timestamp,
+    /// What has ended: something else under the same id is another life.
+    parts: Parts,
     reappeared: bool,
 }
 
@@ -124,7 +128,7 @@ impl Engine {
         for row in recall.releases {
             let id = row.id.clone();
             if row.is_closed() {
-                self.done.insert(id, Done { at: now, reappeared: false });
+                self.done.insert(id, Done { at: now, parts: row.parts, reappeared: false });
             } else {
                 self.flights.insert(id.clone(), Flight::recalled(row, later(now, self.rails.settings().confirm_within)));
                 self.read_at(&id, now);
@@ -276,10 +280,7 @@ impl Engine {
         }
         match &answer.result {
             Ok(_) => self.pace.accepted(operation),
-            Err(fault) if fault.kind == crate::domain::fault::FaultKind::Throttled => {
-                let until = self.pace.silence(fault, now);
-                self.tell(What::Silenced { until });
-            }
+            Err(fault) if fault.kind == FaultKind::Throttled => self.fall_silent(fault, now),
             Err(fault) if fault.is_refusal() => {
                 if let (again_at, true) = self.pace.refuse(operation, fault, now) {
                     self.tell(What::Refused { fault: fault.clone(), again_at });
@@ -287,6 +288,12 @@ impl Engine {
             }
             Err(_) => {}
         }
+    }
+
+    /// The provider wants the whole key to be silent for a while.
+    fn fall_silent(&mut self, fault: &Fault, now: Timestamp) {
+        let until = self.pace.silence(fault, now);
+        self.tell(What::Silenced { until });
     }
 
     fn tell(&mut self, what: What) {

@@ -39,11 +39,11 @@ impl Executor {
                 let answer = self.lister.list();
                 Some(Box::pin(async { Input::Listed(answer.await) }))
             }
-            Command::Read { id, kind } => {
-                let answer = self.lister.read(&id, kind);
-                Some(Box::pin(async move { Input::Read { id, answer: answer.await } }))
+            Command::Read { target } => {
+                let answer = self.lister.read(&target);
+                Some(Box::pin(async move { Input::Read { id: target.id, answer: answer.await } }))
             }
-            Command::Release { permit, kind, row } => {
+            Command::Release { permit, target, row } => {
                 let (ledger, telemetry, releaser, account) =
                     (self.ledger.clone(), self.telemetry.clone(), self.releaser.clone(), self.account.clone());
                 Some(Box::pin(async move {
@@ -59,7 +59,7 @@ impl Executor {
                     }
                     // Said while the request is on its way: a log that is slow to write delays no release.
                     let said = async { telemetry.tell(&Event { account, what: What::Requesting { release: row } }) };
-                    let (answer, ()) = futures_util::future::join(releaser.release(&id, kind), said).await;
+                    let (answer, ()) = futures_util::future::join(releaser.release(&target), said).await;
                     Input::Answered { id, answer }
                 }))
             }

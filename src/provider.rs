@@ -12,8 +12,9 @@ use crate::clock::Clock;
 use crate::config::AccountSettings;
 pub use crate::domain::exchange::{Exchange, RequestTrace};
 use crate::domain::listing::Listing;
-use crate::domain::name::{Kind, Provider, SessionId};
-use crate::domain::session::Session;
+use crate::domain::name::Provider;
+use crate::domain::session::{Session, Target};
+pub use http::{Call, Transport};
 
 /// A future that a provider returns: boxed, so that providers are values.
 pub type Answer<T> = Pin<Box<dyn Future<Output = Exchange<T>> + Send>>;
@@ -23,14 +24,14 @@ pub trait Lister: Send + Sync {
     /// Every live session of the account.
     fn list(&self) -> Answer<Listing>;
 
-    /// One session, ended or not.
-    fn read(&self, id: &SessionId, kind: Kind) -> Answer<Session>;
+    /// One session, ended or not: over when every part that is meant is.
+    fn read(&self, target: &Target) -> Answer<Session>;
 }
 
-/// Ends sessions. One request per call, never repeated by itself.
+/// Ends sessions. A request is never repeated by itself.
 pub trait Releaser: Send + Sync {
     /// Asks the provider to end a session; gives the session as the provider answered, where it did.
-    fn release(&self, id: &SessionId, kind: Kind) -> Answer<Option<Session>>;
+    fn release(&self, target: &Target) -> Answer<Option<Session>>;
 }
 
 /// Both faces of one account, over one pool of connections: a release finds the one open that the last listing used.

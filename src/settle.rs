@@ -51,15 +51,31 @@ pub struct Savings {
     pub cost: Option<f64>,
 }
 
+/// What a provider charges for a session's time, and how it counts what it gives back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tariff {
+    pub price_per_hour: f64,
+    /// What is left of a session that was paid up front is given back in whole ones of these; zero: to the millisecond.
+    pub refunded_by: SignedDuration,
+}
+
+impl Tariff {
+    fn worth(self, saved: SignedDuration) -> f64 {
+        let unit = self.refunded_by.as_millis();
+        let millis = if unit > 0 { saved.as_millis() / unit * unit } else { saved.as_millis() };
+        millis as f64 / 3_600_000.0 * self.price_per_hour
+    }
+}
+
 /// The provider's hard end minus its end time, never below zero; nothing where the provider gave no such figures.
-pub fn savings(ended_at: Option<Timestamp>, expires_at: Option<Timestamp>, price_per_hour: f64) -> Savings {
+pub fn savings(ended_at: Option<Timestamp>, expires_at: Option<Timestamp>, tariff: Tariff) -> Savings {
     let runtime = ended_at.zip(expires_at).map(|(end, hard_end)| between(end, hard_end).max(SignedDuration::ZERO));
-    let cost = runtime.map(|saved| saved.as_millis() as f64 / 3_600_000.0 * price_per_hour);
+    let cost = runtime.map(|saved| tariff.worth(saved));
     Savings { runtime, cost }
 }
 
 /// Writes a finding into the row. Gives false where the finding settles nothing.
-pub fn enter(release: &mut Release, finding: Finding, session: &Session, price_per_hour: f64, now: Timestamp) -> bool {
+pub fn enter(release: &mut Release, finding: Finding, session: &Session, tariff: Tariff, now: Timestamp) -> bool {
     let (outcome, ended_at) = match finding {
         Finding::Live | Finding::Unsettled => return false,
         Finding::Ours { ended_at } => (Outcome::Confirmed, ended_at),
@@ -67,17 +83,17 @@ pub fn enter(release: &mut Release, finding: Finding, session: &Session, price_p
         Finding::RanOut { ended_at } => (Outcome::Failed, ended_at),
     };
     release.expires_at = session.expires_at.or(release.expires_at);
-    enter_end(release, outcome, Some(ended_at), price_per_hour, now);
+    enter_end(release, outcome, Some(ended_at), tariff, now);
     true
 }
 
 /// Writes an end into the row. Savings are counted for a confirmed one only.
-pub fn enter_end(release: &mut Release, outcome: Outcome, ended_at: Option<Timestamp>, price_per_hour: f64, now: Timestamp) {
+pub fn enter_end(release: &mut Release, outcome: Outcome, ended_at: Option<Timestamp>, tariff: Tariff, now: Timestamp) {
     release.outcome = outcome;
     release.ended_at = ended_at;
     release.confirmed_at = Some(floor_millis(now));
     if outcome == Outcome::Confirmed {
-        let saved = savings(ended_at, release.expires_at, price_per_hour);
+        let saved = savings(ended_at, release.expires_at, tariff);
         release.saved_runtime = saved.runtime;
         release.saved_cost = saved.cost;
     }

@@ -67,7 +67,10 @@ async fn try_credential(setup: &Setup, account: &AccountSettings, clock: Clock) 
     };
     let (live, error) = match listed {
         Ok(Listing::Complete(complete)) => (Some(complete.rows().sessions.len()), None),
-        Ok(Listing::Partial { rows, why }) => (Some(rows.sessions.len()), Some(why.to_string())),
+        Ok(Listing::Partial { rows, whole, why }) => {
+            let whole = whole.map_or(0, |whole| whole.rows().sessions.len());
+            (Some(rows.sessions.len() + whole), Some(why.to_string()))
+        }
         Err(why) => (None, Some(why)),
     };
     Tried { account: account.name.clone(), live, error }

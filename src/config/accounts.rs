@@ -9,6 +9,7 @@ use super::fault::{HIDDEN, KeyPath, looks_secret, quoted};
 use super::table::Table;
 use super::{AccountSettings, Credential, Credentials, Reading};
 use crate::domain::name::{AccountName, Provider};
+use crate::domain::time::SignedDuration;
 
 /// What an account of a provider has where it says nothing else.
 pub(super) struct ProviderDefaults {
@@ -57,6 +58,8 @@ impl<'a> Reading<'a> {
             request_timeout: inherited("request_timeout").duration("request_timeout")?,
             price_per_hour: table.number("price_per_hour").unwrap_or(defaults.price_per_hour),
             currency: table.text("currency").unwrap_or(CURRENCY).to_owned(),
+            refunded_by: SignedDuration::ZERO,
+            api_version: None,
         })
     }
 

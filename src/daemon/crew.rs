@@ -17,6 +17,7 @@ use crate::engine::{Engine, Pass, Terms};
 use crate::executor::Executor;
 use crate::ledger::Ledger;
 use crate::provider;
+use crate::settle::Tariff;
 use crate::telemetry::Telemetry;
 
 /// Messages that may wait for one loop.
@@ -236,7 +237,7 @@ pub fn terms(config: &Config, settings: &AccountSettings, pass: Pass) -> Terms {
         mode: config.mode,
         poll_interval: settings.poll_interval,
         requests_per_second: settings.requests_per_second,
-        price_per_hour: settings.price_per_hour,
+        tariff: Tariff { price_per_hour: settings.price_per_hour, refunded_by: settings.refunded_by },
         currency: settings.currency.clone(),
         policies: config.policies.clone().into(),
         guardrails: config.guardrails.clone(),

@@ -18,6 +18,8 @@ words! {
         NotFound = "not_found",
         /// 429.
         Throttled = "throttled",
+        /// 429 that speaks of concurrent sessions, not of requests: it asks nobody for silence.
+        AtCapacity = "at_capacity",
         /// Any other 4xx: the provider will not do this, and repeating it changes nothing.
         Rejected = "rejected",
         /// 5xx and 408: the provider failed; what we asked may or may not have happened.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::domain::name::{Kind, Provider};
 use crate::domain::release::{Outcome, Release};
-use crate::domain::session::{Metadata, Phase, Session, Status};
+use crate::domain::session::{Metadata, Parts, Phase, Session, Status};
 use crate::domain::time::{Moment, SignedDuration, Timestamp, later};
 use crate::domain::verdict::Limit;
 
@@ -41,6 +41,7 @@ pub fn session(id: &str, metadata: Value) -> Session {
         project: None,
         proxy_bytes: None,
         metadata: Metadata::from_json(Some(metadata)),
+        parts: Parts::default(),
     }
 }
 
@@ -63,6 +64,8 @@ pub fn release(id: &str, asked_at: Timestamp) -> Release {
         provider: Provider::Browserbase,
         id: id.into(),
         kind: Kind::Session,
+        parts: Parts::default(),
+        life: None,
         region: None,
         policy: "ci".into(),
         limit: Limit::MaxAge,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::domain::fault::Fault;
-use crate::domain::name::SessionId;
+use crate::domain::name::{Kind, SessionId};
 use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
 
@@ -38,41 +38,52 @@ pub enum Listing {
     /// Some of it could not be read: what it shows is there, what it lacks may be there too.
     Partial {
         rows: Rows,
+        /// What was read to its end all the same: the sessions of some kinds.
+        whole: Option<Complete>,
         why: Fault,
     },
 }
 
 impl Listing {
     pub fn complete(rows: Rows) -> Self {
-        Self::Complete(Complete { rows })
+        Self::Complete(Complete { rows, kinds: Kind::ALL })
     }
 
-    pub fn rows(&self) -> &Rows {
-        match self {
-            Self::Complete(complete) => &complete.rows,
-            Self::Partial { rows, .. } => rows,
-        }
+    pub fn partial(rows: Rows, why: Fault) -> Self {
+        Self::Partial { rows, whole: None, why }
     }
 }
 
-/// A listing that was read to its end.
+/// A listing that was read to its end: of every kind of session, or of some.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Complete {
     rows: Rows,
+    kinds: &'static [Kind],
 }
 
 impl Complete {
+    /// Every session of these kinds.
+    pub fn of(kinds: &'static [Kind], rows: Rows) -> Self {
+        Self { rows, kinds }
+    }
+
+    /// The kinds of which it says everything.
+    pub fn kinds(&self) -> &'static [Kind] {
+        self.kinds
+    }
+
     pub fn rows(&self) -> &Rows {
         &self.rows
     }
 
-    /// Those of `known` that are gone: not listed, or listed as ended. A rejected row without an id could be any of them, so that with one nothing is gone.
-    pub fn gone<'a>(&self, known: impl Iterator<Item = &'a SessionId>) -> Vec<SessionId> {
+    /// Those of `known` that are gone: not listed, or listed as ended. Of a kind that was not read nobody is. A rejected row without an id could be any of
+    /// them, so that with one nothing is gone.
+    pub fn gone<'a>(&self, known: impl Iterator<Item = (&'a SessionId, Kind)>) -> Vec<SessionId> {
         if self.rows.rejected.iter().any(|row| row.id.is_none()) {
             return Vec::new();
         }
         let there: BTreeSet<&SessionId> = self.rows.there().collect();
-        known.filter(|id| !there.contains(id)).cloned().collect()
+        known.filter(|(id, kind)| self.kinds.contains(kind) && !there.contains(id)).map(|(id, _)| id.clone()).collect()
     }
 }
 

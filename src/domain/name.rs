@@ -101,6 +101,15 @@ words! {
 }
 
 words! {
+    /// A version of a provider's API, where it has several.
+    ApiVersion {
+        V2 = "v2",
+        V3 = "v3",
+        V4 = "v4",
+    }
+}
+
+words! {
     /// What a row of a listing is: Browserbase has sessions, Browser Use agent sessions and browsers.
     Kind {
         Session = "session",

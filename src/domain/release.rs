@@ -1,9 +1,10 @@
 //! One release, as the books keep it.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::domain::name::{AccountName, Kind, PolicyName, Provider, SessionId, words};
+use crate::domain::session::Parts;
 use crate::domain::time::{SignedDuration, Timestamp, in_seconds, maybe_in_seconds, maybe_stamp, stamp};
 use crate::domain::verdict::Limit;
 
@@ -51,6 +52,12 @@ pub struct Release {
     pub provider: Provider,
     pub id: SessionId,
     pub kind: Kind,
+    /// What has to end for the session to be over.
+    #[serde(rename = "browser", serialize_with = "browser")]
+    pub parts: Parts,
+    /// Which life of a session that comes back under its id: see [`Parts::life`], as it was at the first request.
+    #[serde(skip)]
+    pub life: Option<SessionId>,
     pub region: Option<String>,
     pub policy: PolicyName,
     pub limit: Limit,
@@ -87,6 +94,11 @@ pub struct Release {
     pub fault: Option<String>,
     /// The session's tags when it fell due; `null` where they could not be read.
     pub metadata: Value,
+}
+
+/// The browser beside the session's own id.
+fn browser<S: Serializer>(parts: &Parts, out: S) -> Result<S::Ok, S::Error> {
+    parts.browser.serialize(out)
 }
 
 impl Release {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::domain::name::{Kind, SessionId};
@@ -26,6 +27,7 @@ pub struct Session {
     /// Bytes through the provider's proxy so far: a rise is activity, no rise is nothing.
     pub proxy_bytes: Option<u64>,
     pub metadata: Metadata,
+    pub parts: Parts,
 }
 
 impl Session {
@@ -38,6 +40,63 @@ impl Session {
     pub fn age(&self, now: Timestamp) -> SignedDuration {
         between(self.since(), now).max(SignedDuration::ZERO)
     }
+
+    /// What its provider is asked about.
+    pub fn target(&self) -> Target {
+        Target { id: self.id.clone(), kind: self.kind, parts: self.parts.clone() }
+    }
+}
+
+/// What a session consists of at its provider. Most are one thing under one id; where there is more to one (an agent with its browser), each part has
+/// calls of its own that read and end it, and the session is over when every part is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parts {
+    /// What stands under the session's own id.
+    pub own: bool,
+    /// The browser that bills, where it has an id of its own.
+    pub browser: Option<SessionId>,
+    /// The agent's run, where only a run can be ended.
+    pub run: Option<SessionId>,
+}
+
+impl Default for Parts {
+    fn default() -> Self {
+        Self { own: true, browser: None, run: None }
+    }
+}
+
+impl Parts {
+    /// Every part is one of the other's too.
+    pub fn are_within(&self, other: &Self) -> bool {
+        let within = |part: &Option<SessionId>, of: &Option<SessionId>| part.is_none() || part == of;
+        (!self.own || other.own) && within(&self.browser, &other.browser) && within(&self.run, &other.run)
+    }
+
+    /// At least one part is the other's too.
+    pub fn meet(&self, other: &Self) -> bool {
+        let same = |part: &Option<SessionId>, of: &Option<SessionId>| part.is_some() && part == of;
+        (self.own && other.own) || same(&self.browser, &other.browser) || same(&self.run, &other.run)
+    }
+
+    /// These, and of the other those that are missing here.
+    pub fn and(&self, other: &Self) -> Self {
+        let either = |part: &Option<SessionId>, other: &Option<SessionId>| part.clone().or_else(|| other.clone());
+        Self { own: self.own || other.own, browser: either(&self.browser, &other.browser), run: either(&self.run, &other.run) }
+    }
+
+    /// What tells one life of a session from the next: nothing for what lives once under its id. A conversation comes back to life with each new run and
+    /// browser.
+    pub fn life(&self) -> Option<&SessionId> {
+        if self.own { None } else { self.browser.as_ref().or(self.run.as_ref()) }
+    }
+}
+
+/// A session, and which of its parts are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub id: SessionId,
+    pub kind: Kind,
+    pub parts: Parts,
 }
 
 /// The provider's own word for a status, and what it means for us.
@@ -82,6 +141,10 @@ pub enum Metadata {
     Tags(Map<String, Value>),
     /// Something other than an object: the tags could not be read, which is not the same as having none.
     Unreadable { found: &'static str },
+    /// They could not be asked for, which is not the same as having none either.
+    Unlearnt { why: &'static str },
+    /// The provider keeps none for this kind of session.
+    NotKept,
 }
 
 impl Default for Metadata {
@@ -104,15 +167,16 @@ impl Metadata {
     pub fn get(&self, key: &str) -> Option<&Value> {
         match self {
             Self::Tags(tags) => lookup(tags, key),
-            Self::Unreadable { .. } => None,
+            Self::Unreadable { .. } | Self::Unlearnt { .. } | Self::NotKept => None,
         }
     }
 
-    /// The tags as JSON; `null` where they could not be read.
+    /// The tags as JSON; `null` where they are not known.
     pub fn to_json(&self) -> Value {
         match self {
             Self::Tags(tags) => Value::Object(tags.clone()),
-            Self::Unreadable { .. } => Value::Null,
+            Self::NotKept => Value::Object(Map::new()),
+            Self::Unreadable { .. } | Self::Unlearnt { .. } => Value::Null,
         }
     }
 }
@@ -159,6 +223,18 @@ mod tests {
         assert_eq!(metadata.get("a.c.d"), Some(&json!(3)));
         assert_eq!(metadata.get("a.c.e"), None);
         assert_eq!(metadata.get("a.b.c"), None);
+    }
+
+    #[test]
+    fn a_part_is_within_what_has_the_same_part() {
+        let pair = Parts { own: true, browser: Some("b".into()), run: None };
+        let alone = Parts::default();
+        let orphan = Parts { own: false, browser: Some("b".into()), run: None };
+        let reopened = Parts { own: false, browser: Some("c".into()), run: None };
+        assert!(alone.are_within(&pair) && orphan.are_within(&pair) && pair.are_within(&pair));
+        assert!(!pair.are_within(&alone) && !alone.are_within(&orphan) && !reopened.are_within(&pair));
+        assert_eq!((pair.life(), orphan.life()), (None, Some(&"b".into())));
+        assert_eq!(orphan.and(&alone), pair);
     }
 
     #[test]

@@ -58,6 +58,8 @@ pub struct SessionView {
     pub provider: Provider,
     pub id: SessionId,
     pub kind: Kind,
+    /// The browser of an agent session, beside the session's own id.
+    pub browser: Option<SessionId>,
     pub status: String,
     pub region: Option<String>,
     pub keep_alive: Option<bool>,
@@ -114,6 +116,8 @@ pub struct KeyCheck {
     pub expected: String,
     pub found: Value,
     pub fits: Option<bool>,
+    /// Why there was nothing to find, where that is not the session's doing.
+    pub note: Option<&'static str>,
 }
 
 /// One limit's arithmetic.

@@ -27,10 +27,10 @@ impl Engine {
             self.reads.remove(&(at, id.clone()));
             let Some(flight) = self.flights.get_mut(&id) else { continue };
             flight.step = Step::Reading;
-            let kind = flight.kind();
+            let target = flight.target();
             self.pace.leave(Operation::Read, now);
             self.under_way += 1;
-            self.outbox.push_back(Command::Read { id, kind });
+            self.outbox.push_back(Command::Read { target });
         }
     }
 
@@ -139,7 +139,7 @@ impl Engine {
 
     /// What a complete listing says of the flights.
     pub(super) fn settle_by_listing(&mut self, complete: &Complete, sent_at: Timestamp, now: Timestamp) {
-        let gone = complete.gone(self.flights.keys());
+        let gone = complete.gone(self.flights.iter().map(|(id, flight)| (id, flight.row.kind)));
         let there: BTreeSet<&SessionId> = complete.rows().there().collect();
         let waiting: Vec<(SessionId, Step)> = self.flights.iter().map(|(id, flight)| (id.clone(), flight.step)).collect();
         for (id, step) in waiting {
@@ -159,11 +159,11 @@ impl Engine {
 
     /// Gone from the provider's books and from its listing, without a word about when.
     fn believe_gone(&mut self, id: &SessionId, now: Timestamp) {
-        let (price, theirs) = (self.terms.price_per_hour, self.moment(now).theirs);
+        let (tariff, theirs) = (self.terms.tariff, self.moment(now).theirs);
         let Some(flight) = self.flights.get_mut(id) else { return };
         let ours = flight.row.accepted_at.is_some();
         let uncounted = flight.uncounted;
-        settle::enter_end(&mut flight.row, if ours { Outcome::Confirmed } else { Outcome::AlreadyEnded }, None, price, theirs);
+        settle::enter_end(&mut flight.row, if ours { Outcome::Confirmed } else { Outcome::AlreadyEnded }, None, tariff, theirs);
         if uncounted {
             self.count(id, RequestOutcome::AlreadyEnded, None, None);
         }
@@ -191,12 +191,12 @@ impl Engine {
 
     /// Enters a finding that settles the flight. Gives whether it did.
     pub(super) fn enter(&mut self, id: &SessionId, finding: Finding, session: &Session, now: Timestamp) -> bool {
-        let (price, theirs) = (self.terms.price_per_hour, self.moment(now).theirs);
+        let (tariff, theirs) = (self.terms.tariff, self.moment(now).theirs);
         let Some(flight) = self.flights.get_mut(id) else { return false };
         if let Finding::RanOut { .. } = finding {
             flight.row.fault = Some("the session ran into its own hard end before the provider released it".to_owned());
         }
-        let settled = settle::enter(&mut flight.row, finding, session, price, theirs);
+        let settled = settle::enter(&mut flight.row, finding, session, tariff, theirs);
         if settled {
             self.finish(id, now);
         }
@@ -209,6 +209,7 @@ impl Engine {
         self.write_row(id);
         let theirs = floor_millis(self.moment(now).theirs);
         let Some(flight) = self.flights.remove(id) else { return };
+        let parts = flight.row.parts.clone();
         let release = Box::new(flight.row);
         self.tally.count(&release);
         let took = between(release.requested_at, theirs).max(SignedDuration::ZERO);
@@ -217,7 +218,7 @@ impl Engine {
             Outcome::AlreadyEnded => What::AlreadyEnded { release },
             Outcome::Requested | Outcome::Denied | Outcome::Failed | Outcome::Stuck => What::Failed { release },
         });
-        self.close(id, now);
+        self.close(id, parts, now);
         self.tell_stuck();
     }
 

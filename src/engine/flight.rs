@@ -1,7 +1,7 @@
 //! One release on its way: from the first request to the provider's word that the session ended.
 
-use crate::domain::name::Kind;
 use crate::domain::release::{Outcome, Release};
+use crate::domain::session::Target;
 use crate::domain::time::Timestamp;
 
 /// A release that is not settled yet.
@@ -67,8 +67,8 @@ impl Flight {
         }
     }
 
-    pub fn kind(&self) -> Kind {
-        self.row.kind
+    pub fn target(&self) -> Target {
+        Target { id: self.row.id.clone(), kind: self.row.kind, parts: self.row.parts.clone() }
     }
 
     /// Nothing more will come of it by itself soon.

@@ -1,12 +1,14 @@
 //! Learning what is live: when to list, what a listing is believed to say, and what it never says.
 
+use std::collections::BTreeMap;
+
 use crate::domain::event::{Operation, PollOutcome, What};
 use crate::domain::exchange::Exchange;
-use crate::domain::fault::Fault;
+use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::listing::{Complete, Listing, Rows};
-use crate::domain::name::SessionId;
+use crate::domain::name::{Kind, SessionId};
 use crate::domain::record::{Recall, Record, Sighting};
-use crate::domain::session::{Phase, Session};
+use crate::domain::session::{Parts, Phase, Session};
 use crate::domain::time::{SignedDuration, Timestamp, later};
 use crate::engine::doubt::Doubt;
 use crate::engine::flight::Step;
@@ -49,7 +51,7 @@ pub struct Polling {
     allowance_until: Option<Timestamp>,
     allowance_opened_at: Option<Timestamp>,
     failures: u32,
-    pub doubt: Option<Doubt>,
+    pub doubts: BTreeMap<Kind, Doubt>,
     pub introduced: bool,
     pub last: Option<PollOutcome>,
     pub rejected: usize,
@@ -68,7 +70,7 @@ impl Polling {
             allowance_until: None,
             allowance_opened_at: recall.allowance_opened_at,
             failures: 0,
-            doubt: None,
+            doubts: BTreeMap::new(),
             introduced: false,
             last: None,
             rejected: 0,
@@ -121,10 +123,15 @@ impl Engine {
         self.notice(&answer, Operation::List, now);
         match answer.result {
             Ok(Listing::Complete(complete)) => match self.doubtful(&complete, now) {
-                Some(why) => self.learn_some(&Rows::default(), why, answer.sent_at, now),
+                Some(why) => self.learn_some(complete.rows(), None, why, answer.sent_at, now),
                 None => self.learn_all(complete, answer.sent_at, now),
             },
-            Ok(Listing::Partial { rows, why }) => self.learn_some(&rows, why, answer.sent_at, now),
+            Ok(Listing::Partial { rows, whole, why }) => {
+                if why.kind == FaultKind::Throttled || why.retry_after.is_some() {
+                    self.fall_silent(&why, now);
+                }
+                self.learn_some(&rows, whole.as_ref(), why, answer.sent_at, now);
+            }
             Err(fault) => self.learn_nothing(fault, now),
         }
         self.census.dirty = true;
@@ -133,15 +140,12 @@ impl Engine {
 
     fn learn_all(&mut self, complete: Complete, sent_at: Timestamp, now: Timestamp) {
         let (live, rejected) = (complete.rows().sessions.len(), complete.rows().rejected.len());
-        let gone = complete.gone(self.roster.ids());
-        self.sight(complete.rows(), sent_at, now);
-        gone.into_iter().for_each(|id| self.depart(id, now));
-        self.settle_by_listing(&complete, sent_at, now);
+        self.learn_whole(&complete, sent_at, now);
         self.done.retain(|_, done| later(done.at, DONE_KEPT) > now);
 
         self.polling.introduced = true;
         self.polling.failures = 0;
-        self.polling.doubt = None;
+        self.polling.doubts.clear();
         self.polling.error = None;
         self.polling.last_complete_at = Some(now);
         let gap_after = (self.terms.poll_interval * GAP_AFTER_POLLS).max(GAP_AFTER_AT_LEAST);
@@ -149,11 +153,29 @@ impl Engine {
         self.conclude(PollOutcome::Complete, live, rejected, None, now);
     }
 
-    /// What a partial listing shows is there; what it lacks may be there too.
-    fn learn_some(&mut self, rows: &Rows, why: Fault, sent_at: Timestamp, now: Timestamp) {
-        let (live, rejected) = (rows.sessions.len(), rows.rejected.len());
+    /// What is there, and what is gone.
+    fn learn_whole(&mut self, complete: &Complete, sent_at: Timestamp, now: Timestamp) {
+        let gone = complete.gone(self.roster.iter().map(|tracked| (&tracked.session.id, tracked.session.kind)));
+        self.sight(complete.rows(), sent_at, now);
+        gone.into_iter().for_each(|id| self.depart(id, now));
+        self.settle_by_listing(complete, sent_at, now);
+    }
+
+    /// What a partial listing shows is there; what it lacks may be there too, but for what it read to its end.
+    fn learn_some(&mut self, rows: &Rows, whole: Option<&Complete>, why: Fault, sent_at: Timestamp, now: Timestamp) {
+        let all = || std::iter::once(rows).chain(whole.map(Complete::rows));
+        let (live, rejected) = (all().map(|rows| rows.sessions.len()).sum(), all().map(|rows| rows.rejected.len()).sum());
         self.sight(rows, sent_at, now);
-        self.retry_poll(now);
+        match whole.map(|whole| (whole, self.doubtful(whole, now).is_some())) {
+            Some((whole, true)) => self.sight(whole.rows(), sent_at, now),
+            Some((whole, false)) => self.learn_whole(whole, sent_at, now),
+            None => {}
+        }
+        self.polling.introduced |= why.is_refusal();
+        // What is refused is not granted by asking soon; the rest is listed at the next poll.
+        if !why.is_refusal() {
+            self.retry_poll(now);
+        }
         self.conclude(PollOutcome::Partial, live, rejected, Some(why), now);
     }
 
@@ -226,7 +248,7 @@ impl Engine {
     /// A session that the provider has called ended stays ended; one that is listed long after is worth a word.
     fn is_done(&mut self, session: &Session, sent_at: Timestamp) -> bool {
         let lag = self.rails.settings().confirm_within;
-        let Some(done) = self.done.get_mut(&session.id) else { return false };
+        let Some(done) = self.done.get_mut(&session.id).filter(|done| session.parts.are_within(&done.parts)) else { return false };
         let news = !done.reappeared && session.status.phase == Phase::Running && sent_at > later(done.at, lag);
         if news {
             done.reappeared = true;
@@ -273,10 +295,19 @@ impl Engine {
             _ => self.roster.admit(session, &judgement, now),
         }
         match self.flights.get(&id) {
+            // Something else lives under this id now, so that what was asked for must be over: its own word settles it.
+            Some(flight) if flight.step == Step::InLine && self.roster.get(&id).is_some_and(|tracked| self.is_of_another_life(tracked)) => {
+                self.read_at(&id, now)
+            }
             Some(flight) if flight.step != Step::InLine => self.roster.leave_line(&id),
             Some(flight) if flight.not_before > now => self.roster.park(&id, Some(flight.not_before)),
             _ => {}
         }
+    }
+
+    /// The release under way is of an earlier life of the session.
+    pub(super) fn is_of_another_life(&self, tracked: &Tracked) -> bool {
+        self.flights.get(&tracked.session.id).is_some_and(|flight| !flight.row.parts.meet(&tracked.session.parts))
     }
 
     /// A release of this session waits for the provider, so that the session does not wait in line.
@@ -301,11 +332,11 @@ impl Engine {
     }
 
     /// A session over: out of the list, and never taken for a new one.
-    pub(super) fn close(&mut self, id: &SessionId, now: Timestamp) {
+    pub(super) fn close(&mut self, id: &SessionId, parts: Parts, now: Timestamp) {
         if self.roster.get(id).is_some() {
             self.depart(id.clone(), now);
         }
-        self.done.insert(id.clone(), Done { at: now, reappeared: false });
+        self.done.insert(id.clone(), Done { at: now, parts, reappeared: false });
         self.census.dirty = true;
     }
 

@@ -6,14 +6,15 @@ use crate::domain::event::Event;
 use crate::domain::exchange::Exchange;
 use crate::domain::hold::Orders;
 use crate::domain::listing::Listing;
-use crate::domain::name::{AccountName, Kind, Provider, SessionId};
+use crate::domain::name::{AccountName, Provider, SessionId};
 use crate::domain::record::Record;
 use crate::domain::release::{Outcome, Release};
-use crate::domain::session::Session;
+use crate::domain::session::{Session, Target};
 use crate::domain::time::SignedDuration;
 use crate::domain::view::Mode;
 use crate::guardrails::{Guardrails, Permit};
 use crate::policy::Policy;
+use crate::settle::Tariff;
 
 /// What one account's engine is told of the configuration.
 #[derive(Clone, Debug)]
@@ -23,7 +24,7 @@ pub struct Terms {
     pub mode: Mode,
     pub poll_interval: SignedDuration,
     pub requests_per_second: f64,
-    pub price_per_hour: f64,
+    pub tariff: Tariff,
     pub currency: String,
     pub policies: Arc<[Policy]>,
     pub guardrails: Guardrails,
@@ -80,13 +81,12 @@ pub enum Input {
 pub enum Command {
     List,
     Read {
-        id: SessionId,
-        kind: Kind,
+        target: Target,
     },
     /// Write the row durably, then ask the provider to end the session.
     Release {
         permit: Permit,
-        kind: Kind,
+        target: Target,
         row: Box<Release>,
     },
     Write(Record),

@@ -59,7 +59,7 @@ impl Engine {
             self.roster.rejoin(id);
             return Turn::Next;
         }
-        if self.is_out_of_sight(tracked, now) {
+        if self.is_out_of_sight(tracked, now) || self.is_of_another_life(tracked) {
             self.roster.park(id, None);
             return Turn::Next;
         }
@@ -143,18 +143,20 @@ impl Engine {
             Ok(permit) => permit,
             Err(held) => return self.hold_back(id, deadline, held, now),
         };
+        let target = session.target();
         let flight = self.flights.entry(id.clone()).or_insert_with(|| Flight::new(first_row(&self.terms, session, deadline, now)));
+        flight.row.parts = flight.row.parts.and(&target.parts);
         flight.row.attempts += 1;
         flight.first_to_count = flight.row.asked_at.is_none();
-        flight.row.asked_at = flight.row.asked_at.or(Some(floor_millis(now.theirs)));
+        flight.row.asked_at = flight.row.asked_at.or(Some(floor_millis(later(now.ours, self.skew.least()))));
         flight.row.outcome = Outcome::Requested;
         flight.step = Step::Asking;
-        let (kind, row) = (flight.kind(), Box::new(flight.row.clone()));
+        let row = Box::new(flight.row.clone());
         self.roster.leave_line(id);
         self.pace.leave(Operation::Release, now.ours);
         self.under_way += 1;
         self.census.dirty = true;
-        self.outbox.push_back(Command::Release { permit, kind, row });
+        self.outbox.push_back(Command::Release { permit, target, row });
         Turn::Next
     }
 
@@ -177,10 +179,11 @@ impl Engine {
     /// Listed as live, and ended by the books of long ago: somebody's mistake, that is not mended by asking again.
     pub(super) fn in_books(&mut self, id: &SessionId, now: Timestamp) {
         self.under_way = self.under_way.saturating_sub(1);
-        if self.flights.remove(id).is_some_and(|flight| flight.row.attempts <= 1) {
+        let Some(flight) = self.flights.remove(id) else { return };
+        if flight.row.attempts <= 1 {
             self.rails.unsent();
         }
-        self.close(id, now);
+        self.close(id, flight.row.parts, now);
         self.done.entry(id.clone()).and_modify(|done| done.reappeared = true);
         self.tell(What::Reappeared { id: id.clone() });
     }
@@ -230,6 +233,11 @@ impl Engine {
                 flight.was_not_applied();
                 self.count(id, RequestOutcome::Throttled, overrun, Some(fault));
                 self.back_in_line(id, now);
+            }
+            FaultKind::AtCapacity => {
+                flight.was_not_applied();
+                self.count(id, RequestOutcome::Throttled, overrun, Some(fault));
+                self.back_in_line(id, later(now, backoff::wait(FIRST_RETRY, LONGEST_RETRY, tries, id.as_str())));
             }
             FaultKind::Unauthorized | FaultKind::Forbidden => {
                 flight.was_not_applied();
@@ -309,6 +317,8 @@ fn first_row(terms: &Terms, session: &Session, deadline: &Deadline, now: Moment)
         provider: terms.provider,
         id: session.id.clone(),
         kind: session.kind,
+        parts: session.parts.clone(),
+        life: session.parts.life().cloned(),
         region: session.region.as_deref().map(ToOwned::to_owned),
         policy: deadline.policy.clone(),
         limit: deadline.limit,

@@ -51,10 +51,6 @@ impl Roster {
         self.live.values()
     }
 
-    pub fn ids(&self) -> impl Iterator<Item = &SessionId> {
-        self.live.keys()
-    }
-
     /// Puts a session into the list, in line by its verdict.
     pub fn admit(&mut self, session: Session, judgement: &Judgement, now: Timestamp) {
         let id = session.id.clone();

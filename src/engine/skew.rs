@@ -52,6 +52,12 @@ impl Skew {
         self.notable().map_or(SignedDuration::ZERO, |known| known.low)
     }
 
+    /// The least that the difference can be, though the clocks may agree: an end that the provider dates from there on may be the answer to a request sent now.
+    pub fn least(&self) -> SignedDuration {
+        let least = self.known.map_or(SignedDuration::ZERO, |known| known.low.min(SignedDuration::ZERO));
+        self.notable().map_or(least, |known| known.low)
+    }
+
     /// The difference worth showing, at its most likely.
     pub fn shown(&self) -> SignedDuration {
         self.notable().map_or(SignedDuration::ZERO, |known| (known.low + known.high) / 2)

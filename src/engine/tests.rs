@@ -24,7 +24,7 @@ fn terms() -> Terms {
         mode: Mode::Enforce,
         poll_interval: secs(30),
         requests_per_second: 100.0,
-        price_per_hour: 0.12,
+        tariff: crate::settle::Tariff { price_per_hour: 0.12, refunded_by: SignedDuration::ZERO },
         currency: "USD".to_owned(),
         policies: [Policy { name: "all".into(), selector: Selector::All, rule: Rule::Limits(Limits { max_age }) }].into(),
         guardrails: Guardrails {

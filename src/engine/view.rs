@@ -53,6 +53,7 @@ impl Engine {
             provider: self.terms.provider,
             id: session.id.clone(),
             kind: session.kind,
+            browser: session.parts.browser.clone(),
             status: session.status.word.as_ref().to_owned(),
             region: session.region.as_deref().map(ToOwned::to_owned),
             keep_alive: session.keep_alive,

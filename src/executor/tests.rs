@@ -7,10 +7,10 @@ use crate::config::StorePath;
 use crate::domain::exchange::Exchange;
 use crate::domain::fixtures::{at, mins, release, session};
 use crate::domain::listing::{Listing, Rows};
-use crate::domain::name::{Kind, Provider, SessionId};
+use crate::domain::name::Provider;
 use crate::domain::record::{Recall, Record};
 use crate::domain::release::{Outcome, Release};
-use crate::domain::session::Session;
+use crate::domain::session::{Session, Target};
 use crate::domain::time::{SignedDuration, Timestamp, later};
 use crate::domain::view::Mode;
 use crate::engine::{Engine, Pass, Terms};
@@ -31,13 +31,13 @@ impl Lister for Counting {
         Box::pin(std::future::pending())
     }
 
-    fn read(&self, _id: &SessionId, _kind: Kind) -> Answer<Session> {
+    fn read(&self, _target: &Target) -> Answer<Session> {
         Box::pin(std::future::pending())
     }
 }
 
 impl Releaser for Counting {
-    fn release(&self, _id: &SessionId, _kind: Kind) -> Answer<Option<Session>> {
+    fn release(&self, _target: &Target) -> Answer<Option<Session>> {
         self.0.fetch_add(1, Ordering::Relaxed);
         Box::pin(async { exchange(None) })
     }
@@ -56,7 +56,7 @@ fn release_command(now: Timestamp) -> Command {
         mode: Mode::Enforce,
         poll_interval: mins(1),
         requests_per_second: 20.0,
-        price_per_hour: 0.12,
+        tariff: crate::settle::Tariff { price_per_hour: 0.12, refunded_by: crate::domain::time::SignedDuration::ZERO },
         currency: "USD".to_owned(),
         policies: [Policy { name: "all".into(), selector: Selector::All, rule: Rule::Limits(Limits { max_age }) }].into(),
         guardrails: Guardrails {

@@ -34,7 +34,7 @@ pub(super) fn release(books: &Connection, release: &Release) -> rusqlite::Result
         let marks = vec!["?"; RELEASE_COLUMNS.len()].join(", ");
         let updates: Vec<String> = RELEASE_COLUMNS.iter().map(|column| format!("{column} = excluded.{column}")).collect();
         format!(
-            "INSERT INTO releases ({columns}) VALUES ({marks}) ON CONFLICT (account, id) DO UPDATE SET {} \
+            "INSERT INTO releases ({columns}) VALUES ({marks}) ON CONFLICT (account, id, life) DO UPDATE SET {} \
              WHERE releases.outcome NOT IN ('confirmed', 'already_ended') OR excluded.outcome = releases.outcome",
             updates.join(", ")
         )

@@ -6,15 +6,18 @@ use serde_json::Value;
 
 use crate::domain::name::{AccountName, Kind, PolicyName, Provider, SessionId};
 use crate::domain::release::{Outcome, Release};
+use crate::domain::session::Parts;
 use crate::domain::time::{SignedDuration, Timestamp, floor_millis};
 use crate::domain::verdict::Limit;
 
 /// The columns of `releases`, in the order of [`release_values`].
-pub(super) const RELEASE_COLUMNS: [&str; 23] = [
+pub(super) const RELEASE_COLUMNS: [&str; 25] = [
     "account",
     "id",
     "provider",
     "kind",
+    "parts",
+    "life",
     "region",
     "policy",
     "limit_word",
@@ -43,6 +46,8 @@ pub(super) fn release_values(release: &Release) -> [Sql; RELEASE_COLUMNS.len()] 
         text(release.id.as_str()),
         text(release.provider.as_str()),
         text(release.kind.as_str()),
+        serde_json::to_string(&release.parts).unwrap_or_default().into(),
+        text(release.life.as_ref().map_or("", SessionId::as_str)),
         release.region.clone().into(),
         text(release.policy.as_str()),
         text(release.limit.as_str()),
@@ -71,6 +76,8 @@ pub(super) fn release(row: &Row<'_>) -> rusqlite::Result<Release> {
         provider: word(row, "provider", Provider::from_word)?,
         id: session(row, "id")?,
         kind: word(row, "kind", Kind::from_word)?,
+        parts: parts(row)?,
+        life: Some(session(row, "life")?).filter(|life| !life.as_str().is_empty()),
         region: row.get("region")?,
         policy: policy(row)?,
         limit: word(row, "limit_word", Limit::from_word)?,
@@ -132,6 +139,10 @@ pub(super) fn maybe_instant(row: &Row<'_>, column: &str) -> rusqlite::Result<Opt
 pub(super) fn json(row: &Row<'_>, column: &str) -> rusqlite::Result<Value> {
     let text: String = row.get(column)?;
     serde_json::from_str(&text).map_err(|error| unreadable(Type::Text, format!("{column} is not JSON: {error}")))
+}
+
+fn parts(row: &Row<'_>) -> rusqlite::Result<Parts> {
+    serde_json::from_value(json(row, "parts")?).map_err(|error| unreadable(Type::Text, format!("parts cannot be read: {error}")))
 }
 
 fn from_millis(millis: i64, column: &str) -> rusqlite::Result<Timestamp> {

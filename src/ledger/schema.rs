@@ -10,7 +10,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(super) const APPLICATION_ID: u32 = 0x5352_7072;
 
 /// The steps from an empty file to today's tables; a step that was released is never edited. The format's number is how many of them a file has had.
-pub(super) const MIGRATIONS: &[&str] = &[FORMAT_1];
+pub(super) const MIGRATIONS: &[&str] = &[FORMAT_1, FORMAT_2];
 
 /// The format that this program reads and writes.
 pub(super) const FORMAT: u32 = MIGRATIONS.len() as u32;
@@ -104,6 +104,46 @@ const FORMAT_1: &str = "
         resumed_at INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
 ";
+
+/// A session may consist of parts, and may come back to life under its id: each life has a row of its own.
+const FORMAT_2: &str = r#"
+    CREATE TABLE releases_2 (
+        account TEXT NOT NULL,
+        id TEXT NOT NULL,
+        provider TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        parts TEXT NOT NULL,
+        life TEXT NOT NULL,
+        region TEXT,
+        policy TEXT NOT NULL,
+        limit_word TEXT NOT NULL,
+        deadline_at INTEGER NOT NULL,
+        requested_at INTEGER NOT NULL,
+        asked_at INTEGER,
+        accepted_at INTEGER,
+        confirmed_at INTEGER,
+        ended_at INTEGER,
+        expires_at INTEGER,
+        outcome TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        overrun_ms INTEGER NOT NULL,
+        saved_runtime_ms INTEGER,
+        saved_cost REAL,
+        currency TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        fault TEXT,
+        metadata TEXT NOT NULL,
+        PRIMARY KEY (account, id, life)
+    ) STRICT;
+    INSERT INTO releases_2
+        SELECT account, id, provider, kind, '{"own":true,"browser":null,"run":null}', '', region, policy, limit_word, deadline_at, requested_at, asked_at,
+            accepted_at, confirmed_at, ended_at, expires_at, outcome, attempts, overrun_ms, saved_runtime_ms, saved_cost, currency, reason, fault, metadata
+        FROM releases;
+    DROP TABLE releases;
+    ALTER TABLE releases_2 RENAME TO releases;
+    CREATE INDEX releases_by_time ON releases (coalesce(confirmed_at, requested_at));
+    CREATE INDEX releases_open ON releases (account) WHERE outcome NOT IN ('confirmed', 'already_ended');
+"#;
 
 /// The format of an open file; zero for a new one.
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {

@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::name::{Kind, Provider, SessionId};
 use crate::domain::record::Sighting;
 use crate::domain::release::Outcome;
+use crate::domain::session::Parts;
 use crate::domain::time::later;
 use crate::domain::verdict::Limit;
 
@@ -17,6 +18,8 @@ pub(super) fn release(id: &str, outcome: Outcome) -> Release {
         provider: Provider::Browserbase,
         id: id.into(),
         kind: Kind::Session,
+        parts: Parts::default(),
+        life: None,
         region: Some("us-west-2".to_owned()),
         policy: "ci".into(),
         limit: Limit::MaxAge,

@@ -48,6 +48,8 @@ fn account(name: &str) -> AccountSettings {
         request_timeout: SignedDuration::from_secs(10),
         price_per_hour: 0.12,
         currency: "USD".into(),
+        refunded_by: SignedDuration::ZERO,
+        api_version: None,
     }
 }
 

@@ -61,6 +61,8 @@ pub struct Compared {
     pub expected: String,
     pub found: Value,
     pub fit: Fit,
+    /// Why there was nothing to find, where that is not the session's doing.
+    pub note: Option<&'static str>,
 }
 
 impl Selector {
@@ -74,7 +76,7 @@ impl Selector {
     /// Every key with what it wanted and what it found, in the order of the contract.
     pub fn compare(&self, session: &Session, origin: Origin<'_>) -> Vec<Compared> {
         match self {
-            Self::All => vec![Compared { key: "match".into(), expected: "all".into(), found: Value::Null, fit: Fit::Yes }],
+            Self::All => vec![Compared { key: "match".into(), expected: "all".into(), found: Value::Null, fit: Fit::Yes, note: None }],
             Self::Match(keys) => keys.compare(session, origin),
         }
     }
@@ -121,6 +123,7 @@ impl Match {
             expected,
             found: attribute(key, session, origin),
             fit: part.fit(session, origin),
+            note: None,
         };
         let mut rows: Vec<Compared> = self.attributes().into_iter().map(attribute).collect();
         for (key, matcher) in &self.metadata {
@@ -129,6 +132,7 @@ impl Match {
                 expected: matcher.to_string(),
                 found: session.metadata.get(key).cloned().unwrap_or(Value::Null),
                 fit: matcher.fit(key, &session.metadata),
+                note: note(&session.metadata),
             });
         }
         if let Some(inner) = &self.not {
@@ -137,15 +141,24 @@ impl Match {
                 expected: format!("not ({inner})"),
                 found: Value::Null,
                 fit: inner.fit(session, origin).negate(),
+                note: None,
             });
             rows.extend(inner.compare(session, origin).into_iter().map(|row| row.under("not")));
         }
         for (index, inner) in self.any.iter().enumerate() {
             let key = format!("any[{index}]");
-            rows.push(Compared { key: key.clone(), expected: inner.to_string(), found: Value::Null, fit: inner.fit(session, origin) });
+            rows.push(Compared { key: key.clone(), expected: inner.to_string(), found: Value::Null, fit: inner.fit(session, origin), note: None });
             rows.extend(inner.compare(session, origin).into_iter().map(|row| row.under(&key)));
         }
         rows
+    }
+}
+
+fn note(metadata: &Metadata) -> Option<&'static str> {
+    match metadata {
+        Metadata::NotKept => Some("the provider keeps no metadata for this kind of session"),
+        Metadata::Unlearnt { why } => Some(why),
+        Metadata::Tags(_) | Metadata::Unreadable { .. } => None,
     }
 }
 
@@ -197,8 +210,9 @@ impl Matcher {
             Metadata::Unreadable { found } => {
                 Fit::Undecided { why: format!("its metadata is {found} instead of an object, so that {key:?} could not be compared") }
             }
+            Metadata::Unlearnt { why } => Fit::Undecided { why: format!("its metadata is not known ({why}), so that {key:?} could not be compared") },
             Metadata::Tags(_) if self.fits(metadata.get(key)) => Fit::Yes,
-            Metadata::Tags(_) => Fit::No,
+            Metadata::Tags(_) | Metadata::NotKept => Fit::No,
         }
     }
 

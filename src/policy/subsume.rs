@@ -347,6 +347,7 @@ mod tests {
             project: None,
             proxy_bytes: None,
             metadata: Metadata::default(),
+            parts: crate::domain::session::Parts::default(),
         }
     }
 }

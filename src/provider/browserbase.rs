@@ -15,8 +15,8 @@ use crate::config::AccountSettings;
 use crate::domain::event::Operation;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::listing::{Listing, Rows};
-use crate::domain::name::{Kind, SessionId};
-use crate::domain::session::Session;
+use crate::domain::name::SessionId;
+use crate::domain::session::{Session, Target};
 use crate::provider::http::{Call, Client, ClientSettings, LISTING_CAP};
 use crate::provider::{Answer, Exchange, Lister, Releaser};
 use wire::{Project, Row};
@@ -61,8 +61,8 @@ impl Lister for BrowserbaseLister {
         Box::pin(async move { list(&client, &project).await })
     }
 
-    fn read(&self, id: &SessionId, _kind: Kind) -> Answer<Session> {
-        let (client, id) = (self.client.clone(), id.clone());
+    fn read(&self, target: &Target) -> Answer<Session> {
+        let (client, id) = (self.client.clone(), target.id.clone());
         Box::pin(async move {
             let exchange = client.send(Call::get(Operation::Read, &["v1", "sessions", id.as_str()])).await;
             exchange.then(|body| read(&body?, &id))
@@ -78,8 +78,8 @@ pub(super) struct BrowserbaseReleaser {
 }
 
 impl Releaser for BrowserbaseReleaser {
-    fn release(&self, id: &SessionId, _kind: Kind) -> Answer<Option<Session>> {
-        let (client, id) = (self.client.clone(), id.clone());
+    fn release(&self, target: &Target) -> Answer<Option<Session>> {
+        let (client, id) = (self.client.clone(), target.id.clone());
         let body = request_release(&self.project);
         Box::pin(async move {
             let exchange = client.send(Call::post(Operation::Release, &["v1", "sessions", id.as_str()], body)).await;
@@ -129,7 +129,7 @@ fn merged(pending: Result<Vec<u8>, Fault>, running: Result<Vec<u8>, Fault>, proj
     early.into_iter().for_each(|row| gathered.add(row));
     Ok(match pending {
         Ok(()) => Listing::complete(gathered.rows),
-        Err(why) => Listing::Partial { rows: gathered.rows, why },
+        Err(why) => Listing::partial(gathered.rows, why),
     })
 }
 

@@ -6,6 +6,7 @@ mod redact;
 mod retry_after;
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Once;
 use std::time::Duration;
 
@@ -52,27 +53,33 @@ pub(super) struct ClientSettings<'a> {
 }
 
 /// One request, in words. A segment of the path is opaque text, whatever it holds.
-pub(super) struct Call {
-    operation: Operation,
-    method: Method,
-    segments: Vec<String>,
-    query: Option<(&'static str, &'static str)>,
-    body: Option<Value>,
-    cap: usize,
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub operation: Operation,
+    pub method: Method,
+    pub segments: Vec<String>,
+    pub query: Vec<(&'static str, String)>,
+    pub body: Option<Value>,
+    /// At most this many bytes of the answer are read.
+    pub cap: usize,
 }
 
 impl Call {
     pub(super) fn get(operation: Operation, segments: &[&str]) -> Self {
         let segments = segments.iter().map(|&segment| segment.to_owned()).collect();
-        Self { operation, method: Method::GET, segments, query: None, body: None, cap: ANSWER_CAP }
+        Self { operation, method: Method::GET, segments, query: Vec::new(), body: None, cap: ANSWER_CAP }
     }
 
     pub(super) fn post(operation: Operation, segments: &[&str], body: Value) -> Self {
         Self { method: Method::POST, body: Some(body), ..Self::get(operation, segments) }
     }
 
-    pub(super) fn query(mut self, name: &'static str, value: &'static str) -> Self {
-        self.query = Some((name, value));
+    pub(super) fn patch(operation: Operation, segments: &[&str], body: Value) -> Self {
+        Self { method: Method::PATCH, ..Self::post(operation, segments, body) }
+    }
+
+    pub(super) fn query(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.query.push((name, value.to_string()));
         self
     }
 
@@ -83,6 +90,12 @@ impl Call {
     }
 }
 
+/// What carries a call to a provider, and its answer back: the network, or a simulated world in the same process.
+pub trait Transport: Send + Sync {
+    /// Makes the request, once. The result is the body of a 2xx, whatever it holds; everything else is a fault.
+    fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Exchange<Vec<u8>>> + Send + '_>>;
+}
+
 /// A client for one credential at one address.
 pub(super) struct Client {
     http: reqwest::Client,
@@ -90,6 +103,12 @@ pub(super) struct Client {
     redactor: Redactor,
     timeout: Duration,
     clock: Clock,
+}
+
+impl Transport for Client {
+    fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Exchange<Vec<u8>>> + Send + '_>> {
+        Box::pin(self.send(call))
+    }
 }
 
 impl fmt::Debug for Client {
@@ -154,8 +173,8 @@ impl Client {
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(&call.segments);
         }
-        if let Some((name, value)) = call.query {
-            url.query_pairs_mut().append_pair(name, value);
+        if !call.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&call.query);
         }
         Ok(url)
     }

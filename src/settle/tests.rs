@@ -3,6 +3,8 @@ use serde_json::json;
 use super::*;
 use crate::domain::fixtures::{at, in_phase, release, session};
 
+const TARIFF: Tariff = Tariff { price_per_hour: 0.12, refunded_by: SignedDuration::ZERO };
+
 /// When the one request was sent.
 const ASKED: i64 = 10_000;
 
@@ -87,11 +89,11 @@ fn a_request_that_nobody_answered_reaches_five_minutes() {
 
 #[test]
 fn savings_are_the_hard_end_minus_the_end() {
-    let saved = savings(Some(at(0)), Some(at(5_400_000)), 0.12);
+    let saved = savings(Some(at(0)), Some(at(5_400_000)), TARIFF);
     assert_eq!((saved.runtime, saved.cost), (Some(SignedDuration::from_mins(90)), Some(0.18)));
-    assert_eq!(savings(Some(at(1)), Some(at(0)), 0.12).runtime, Some(SignedDuration::ZERO), "never below zero");
+    assert_eq!(savings(Some(at(1)), Some(at(0)), TARIFF).runtime, Some(SignedDuration::ZERO), "never below zero");
     for (end, hard_end) in [(None, Some(at(0))), (Some(at(0)), None)] {
-        assert_eq!(savings(end, hard_end, 0.12), Savings { runtime: None, cost: None });
+        assert_eq!(savings(end, hard_end, TARIFF), Savings { runtime: None, cost: None });
     }
 }
 
@@ -106,7 +108,7 @@ fn only_a_confirmed_release_has_savings() {
     ];
     for (finding, outcome, saves) in cases {
         let mut row = accepted();
-        assert!(enter(&mut row, finding, &session, 0.12, at(ASKED + 2_000)));
+        assert!(enter(&mut row, finding, &session, TARIFF, at(ASKED + 2_000)));
         assert_eq!((row.outcome, row.ended_at, row.confirmed_at), (outcome, Some(ended_at), Some(at(ASKED + 2_000))));
         assert_eq!((row.saved_runtime.is_some(), row.saved_cost.is_some()), (saves, saves), "{finding:?}");
         assert!(row.is_closed());
@@ -117,7 +119,7 @@ fn only_a_confirmed_release_has_savings() {
 fn a_finding_that_settles_nothing_leaves_the_row_as_it_is() {
     for finding in [Finding::Live, Finding::Unsettled] {
         let mut row = accepted();
-        assert!(!enter(&mut row, finding, &session("a", json!({})), 0.12, at(ASKED)));
+        assert!(!enter(&mut row, finding, &session("a", json!({})), TARIFF, at(ASKED)));
         assert_eq!(row, accepted());
     }
 }
@@ -126,10 +128,10 @@ fn a_finding_that_settles_nothing_leaves_the_row_as_it_is() {
 fn the_last_word_on_the_hard_end_counts() {
     let mut row = accepted();
     let extended = Session { expires_at: Some(at(ASKED + 7_000)), ..ended(Phase::Completed, ASKED) };
-    enter(&mut row, Finding::Ours { ended_at: at(ASKED) }, &extended, 0.12, at(ASKED));
+    enter(&mut row, Finding::Ours { ended_at: at(ASKED) }, &extended, TARIFF, at(ASKED));
     assert_eq!(row.saved_runtime, Some(SignedDuration::from_secs(7)));
     let mut row = accepted();
     let silent = Session { expires_at: None, ..ended(Phase::Completed, ASKED) };
-    enter(&mut row, Finding::Ours { ended_at: at(ASKED) }, &silent, 0.12, at(ASKED));
+    enter(&mut row, Finding::Ours { ended_at: at(ASKED) }, &silent, TARIFF, at(ASKED));
     assert_eq!(row.expires_at, accepted().expires_at);
 }

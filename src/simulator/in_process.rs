@@ -10,7 +10,7 @@ use crate::domain::event::Operation;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::listing::{ClockReading, Listing, RejectedRow, Rows};
 use crate::domain::name::{Kind, SessionId};
-use crate::domain::session::{Metadata, Phase, Session, Status};
+use crate::domain::session::{Metadata, Parts, Phase, Session, Status};
 use crate::domain::time::{SignedDuration, Timestamp, later};
 use crate::provider::{Exchange, RequestTrace};
 
@@ -38,7 +38,7 @@ impl Client {
         };
         let pending = self.list_one(world, "PENDING", done_at(&running.requests, now));
         let listing = match pending.result {
-            Err(why) => Listing::Partial { rows, why },
+            Err(why) => Listing::partial(rows, why),
             Ok(more) => {
                 absorb(&mut rows, more);
                 Listing::complete(rows)
@@ -182,6 +182,7 @@ fn session(row: &Value) -> Result<Session, RejectedRow> {
         project: word("projectId")?,
         proxy_bytes: field(row, "proxyBytes", Value::as_u64).map_err(rejected)?,
         metadata: Metadata::from_json(row.get("userMetadata").cloned()),
+        parts: Parts::default(),
     })
 }
 

@@ -45,6 +45,8 @@ fn release() -> Box<Release> {
         provider: Provider::Browserbase,
         id: "s-1".into(),
         kind: Kind::Session,
+        parts: crate::domain::session::Parts::default(),
+        life: None,
         region: None,
         policy: "ci".into(),
         limit: Limit::MaxAge,

@@ -21,6 +21,7 @@ use session_reaper::domain::hold::{OperatorHold, Pause};
 use session_reaper::domain::name::{Kind, Provider, SessionId};
 use session_reaper::domain::record::Record;
 use session_reaper::domain::release::{Outcome, Release};
+use session_reaper::domain::session::Parts;
 use session_reaper::domain::time::{SignedDuration, Timestamp, later};
 use session_reaper::domain::verdict::Limit;
 use session_reaper::ledger::{Ledger, LedgerFault, OpenOptions, Operator, Reader};
@@ -35,6 +36,8 @@ fn release(id: &str, outcome: Outcome) -> Release {
         provider: Provider::Browserbase,
         id: id.into(),
         kind: Kind::Session,
+        parts: Parts::default(),
+        life: None,
         region: None,
         policy: "ci".into(),
         limit: Limit::MaxAge,

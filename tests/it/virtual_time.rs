@@ -191,7 +191,7 @@ impl Stage {
         while let Some(command) = self.engine.as_mut().and_then(Engine::next_command) {
             match command {
                 Command::List => self.send(Operation::List, Call::List),
-                Command::Read { id, .. } => self.send(Operation::Read, Call::Read(id)),
+                Command::Read { target } => self.send(Operation::Read, Call::Read(target.id)),
                 Command::Release { permit, row, .. } => {
                     assert_eq!(permit.session(), &row.id, "a permit is for its session");
                     self.release(*row);

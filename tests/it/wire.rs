@@ -15,7 +15,7 @@ use session_reaper::domain::event::Operation;
 use session_reaper::domain::fault::{Fault, FaultKind};
 use session_reaper::domain::listing::{Listing, Rows};
 use session_reaper::domain::name::{Kind, Provider, SessionId};
-use session_reaper::domain::session::{Phase, Session};
+use session_reaper::domain::session::{Parts, Phase, Session, Target};
 use session_reaper::domain::time::SignedDuration;
 use session_reaper::provider::{self, Exchange, Lister, Releaser};
 
@@ -44,11 +44,15 @@ async fn listed(server: &Server) -> Exchange<Listing> {
 }
 
 async fn read(server: &Server, id: &str) -> Result<Session, Fault> {
-    lister(&settings(server)).read(&SessionId::from(id), Kind::Session).await.result
+    lister(&settings(server)).read(&target(id)).await.result
 }
 
 async fn released(server: &Server, id: &str) -> Result<Option<Session>, Fault> {
-    releaser(&settings(server)).release(&SessionId::from(id), Kind::Session).await.result
+    releaser(&settings(server)).release(&target(id)).await.result
+}
+
+fn target(id: &str) -> Target {
+    Target { id: SessionId::from(id), kind: Kind::Session, parts: Parts::default() }
 }
 
 /// The end of each session's id, by which the fixtures tell them apart.
@@ -94,7 +98,8 @@ async fn an_account_limited_to_a_project_sees_no_other() {
     let server = Server::listing(Reply::json(RUNNING), Reply::json(PENDING)).await;
     let limited = AccountSettings { project_id: Some("p-other".to_owned()), ..settings(&server) };
     let exchange = lister(&limited).list().await;
-    assert_eq!(ends(exchange.result.expect("a listing").rows()), ["0a05"]);
+    let Ok(Listing::Complete(complete)) = exchange.result else { panic!("{exchange:?}") };
+    assert_eq!(ends(complete.rows()), ["0a05"]);
 }
 
 #[tokio::test]
@@ -135,7 +140,7 @@ async fn a_hanging_provider_costs_the_request_timeout_and_no_more() {
     for hang in [Reply::Hang(Vec::new()), Reply::Hang(head)] {
         let server = Server::start([("GET /v1/sessions/s-1", hang)]).await;
         let hasty = AccountSettings { request_timeout: SignedDuration::from_millis(200), ..settings(&server) };
-        let reading = lister(&hasty).read(&SessionId::from("s-1"), Kind::Session);
+        let reading = lister(&hasty).read(&target("s-1"));
         let exchange = tokio::time::timeout(Duration::from_secs(20), reading).await.expect("an end");
         assert_eq!(exchange.result.expect_err("a fault").kind, FaultKind::TimedOut);
         assert!(exchange.requests[0].took >= SignedDuration::from_millis(200));
@@ -265,7 +270,7 @@ async fn a_release_asks_in_the_providers_words_and_gives_its_answer() {
     let session = released(&server, "s-1").await.expect("accepted").expect("a session");
     assert_eq!(session.status.phase, Phase::Completed);
     let limited = AccountSettings { project_id: Some("p-main".to_owned()), ..settings(&server) };
-    let exchange = releaser(&limited).release(&"s-1".into(), Kind::Session).await;
+    let exchange = releaser(&limited).release(&target("s-1")).await;
     assert_eq!((statuses(&exchange), exchange.requests[0].operation), (vec!["200"], Operation::Release));
     let bodies: Vec<serde_json::Value> =
         server.asked().iter().map(|request| serde_json::from_str(request.split("\r\n\r\n").nth(1).expect("a body")).expect("JSON")).collect();
@@ -331,7 +336,7 @@ async fn a_release_goes_out_on_the_connection_that_the_last_listing_left_open() 
     let server = Server::start(lists).await;
     let account = provider::connect(&settings(&server), KEY.into(), Clock::start()).expect("an account");
     account.lister.list().await.result.expect("a listing");
-    account.releaser.release(&"s-1".into(), Kind::Session).await.result.expect("accepted");
+    account.releaser.release(&target("s-1")).await.result.expect("accepted");
     assert_eq!((server.asked().len(), server.connections()), (3, 1));
 }
 
@@ -354,6 +359,8 @@ fn offline() -> AccountSettings {
         request_timeout: SignedDuration::from_secs(20),
         price_per_hour: 0.12,
         currency: "USD".to_owned(),
+        refunded_by: SignedDuration::ZERO,
+        api_version: None,
     }
 }
 

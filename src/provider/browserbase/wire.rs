@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use crate::domain::fault::Fault;
 use crate::domain::listing::RejectedRow;
 use crate::domain::name::{Kind, SessionId};
-use crate::domain::session::{Metadata, Phase, Session, Status};
+use crate::domain::session::{Metadata, Parts, Phase, Session, Status};
 use crate::domain::time::Timestamp;
 use crate::provider::http::unreadable;
 
@@ -159,6 +159,7 @@ fn live(fields: &Fields<'_>, id: SessionId, project: &Project) -> Result<Session
         project: owner.map(Into::into),
         proxy_bytes: fields.proxy_bytes.and_then(|raw| serde_json::from_str(raw.get()).ok()),
         metadata: metadata(fields.user_metadata),
+        parts: Parts::default(),
     })
 }
 

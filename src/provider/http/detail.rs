@@ -39,6 +39,7 @@ pub(super) const fn silent(kind: FaultKind) -> &'static str {
         FaultKind::PaymentRequired => "the provider wants to be paid first",
         FaultKind::NotFound => "there is nothing under this address",
         FaultKind::Throttled => "too many requests",
+        FaultKind::AtCapacity => "too many concurrent sessions",
         FaultKind::Rejected => "the provider will not do this",
         FaultKind::Unavailable => "the provider failed",
         FaultKind::Redirected => "a redirect, not followed: check `base_url`",

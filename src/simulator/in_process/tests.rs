@@ -127,7 +127,7 @@ fn a_listing_whose_second_half_fails_is_partial() {
     let (mut world, client, id) = one_session_world();
     world.inject(Target::from(Operation::List).status("PENDING"), Wrong::Reset, Extent::Forever);
     match client.list(&mut world, after(0)).result {
-        Ok(Listing::Partial { rows, why }) => assert_eq!((&rows.sessions[0].id, why.kind), (&id, FaultKind::Disconnected)),
+        Ok(Listing::Partial { rows, why, .. }) => assert_eq!((&rows.sessions[0].id, why.kind), (&id, FaultKind::Disconnected)),
         other => panic!("not partial: {other:?}"),
     }
 }

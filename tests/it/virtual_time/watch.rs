@@ -5,7 +5,7 @@ use session_reaper::domain::fault::{Fault, FaultKind};
 use session_reaper::domain::hold::Orders;
 use session_reaper::domain::name::Kind;
 use session_reaper::domain::release::{Outcome, Release};
-use session_reaper::domain::session::{Metadata, Phase, Session, Status};
+use session_reaper::domain::session::{Metadata, Parts, Phase, Session, Status};
 use session_reaper::domain::time::{SignedDuration, Timestamp, between, later};
 use session_reaper::domain::view::Mode;
 use session_reaper::engine::Terms;
@@ -110,6 +110,7 @@ fn as_running(life: &Life) -> Session {
         project: Some(life.project_id.clone()),
         proxy_bytes: None,
         metadata: Metadata::from_json(life.metadata.clone()),
+        parts: Parts::default(),
     }
 }
 
