@@ -41,7 +41,7 @@ pub fn settle(release: &Release, seen_running: bool, session: &Session) -> Findi
     let Some(asked_at) = release.asked_at.map(floor_millis) else { return Finding::NotOurs { ended_at } };
     let unanswered = release.accepted_at.is_none() && release.attempts <= 1;
     let too_late = unanswered && ended_at > later(asked_at, UNANSWERED_REACH);
-    if ended_at < asked_at || too_late { Finding::NotOurs { ended_at } } else { Finding::Ours { ended_at } }
+    if latest(ended_at) < asked_at || too_late { Finding::NotOurs { ended_at } } else { Finding::Ours { ended_at } }
 }
 
 /// What stands in the books for a session that ended on our request.
@@ -49,6 +49,11 @@ pub fn settle(release: &Release, seen_running: bool, session: &Session) -> Findi
 pub struct Savings {
     pub runtime: Option<SignedDuration>,
     pub cost: Option<f64>,
+}
+
+/// An end in whole seconds may have been at any moment of that second: providers cut their times.
+fn latest(ended_at: Timestamp) -> Timestamp {
+    if ended_at.subsec_nanosecond() == 0 { later(ended_at, SignedDuration::from_millis(999)) } else { ended_at }
 }
 
 /// What a provider charges for a session's time, and how it counts what it gives back.

@@ -52,10 +52,11 @@ impl Skew {
         self.notable().map_or(SignedDuration::ZERO, |known| known.low)
     }
 
-    /// The least that the difference can be, though the clocks may agree: an end that the provider dates from there on may be the answer to a request sent now.
+    /// The least that the difference can be: none while the clocks may agree to the millisecond, for then they most likely do. An end that the provider
+    /// dates from there on may be the answer to a request sent now, where a provider ends sessions before it answers.
     pub fn least(&self) -> SignedDuration {
-        let least = self.known.map_or(SignedDuration::ZERO, |known| known.low.min(SignedDuration::ZERO));
-        self.notable().map_or(least, |known| known.low)
+        let apart = |known: &Interval| known.low > SignedDuration::ZERO || known.high < SignedDuration::ZERO;
+        self.known.filter(apart).map_or(SignedDuration::ZERO, |known| known.low)
     }
 
     /// The difference worth showing, at its most likely.
@@ -93,6 +94,21 @@ mod tests {
     fn reading(now: i64, skew: i64) -> ClockReading {
         let date = (1_800_000_000_000 + now + skew).div_euclid(1_000) * 1_000;
         ClockReading { date: Timestamp::from_millisecond(date).expect("an instant"), sent: at(now - 20), received: at(now + 20) }
+    }
+
+    #[test]
+    fn a_small_difference_that_is_proven_counts_for_whose_doing_an_end_was() {
+        let mut clock = Skew::default();
+        for now in [100, 350, 600, 850] {
+            clock.observe(reading(now, -700));
+        }
+        assert_eq!(clock.applied(), SignedDuration::ZERO);
+        assert!(clock.least() <= SignedDuration::from_millis(-700) && clock.least() >= SignedDuration::from_millis(-1_000), "{}", clock.least());
+        let mut clock = Skew::default();
+        for now in [100, 350, 600, 850] {
+            clock.observe(reading(now, 0));
+        }
+        assert_eq!(clock.least(), SignedDuration::ZERO);
     }
 
     #[test]

@@ -287,6 +287,7 @@ fn an_early_answer_of_a_clock_that_was_set_back_gives_no_negative_overrun() {
     assert_eq!(row(&drained(&mut engine)).map(|row| row.overrun), Some(SignedDuration::ZERO));
 }
 
+mod parts;
 mod properties;
 
 /// The books know of a request that was never answered, and the provider has read it out as still running before any listing came.

@@ -47,6 +47,25 @@ fn an_end_at_or_after_our_request_is_ours_and_one_a_millisecond_before_is_not() 
 }
 
 #[test]
+fn an_end_in_whole_seconds_may_have_been_at_any_moment_of_that_second() {
+    let asked = Release { asked_at: Some(at(ASKED + 999)), ..asked() };
+    assert_eq!(settle(&asked, false, &ended(Phase::Completed, ASKED)), Finding::Ours { ended_at: at(ASKED) });
+    assert_eq!(settle(&asked, false, &ended(Phase::Completed, ASKED + 1)), Finding::NotOurs { ended_at: at(ASKED + 1) });
+    assert_eq!(settle(&asked, false, &ended(Phase::Completed, ASKED - 1_000)), Finding::NotOurs { ended_at: at(ASKED - 1_000) });
+}
+
+#[test]
+fn what_was_paid_up_front_is_given_back_in_whole_minutes() {
+    let tariff = Tariff { price_per_hour: 0.60, refunded_by: SignedDuration::from_mins(1) };
+    // Of 60 minutes paid for 10 min 1 s ran: 11 are charged and 49 given back, a cent each.
+    let saved = savings(Some(at(601_000)), Some(at(3_600_000)), tariff);
+    assert_eq!(saved.runtime, Some(SignedDuration::from_secs(2_999)));
+    assert!(saved.cost.is_some_and(|cost| (cost - 0.49).abs() < 1e-9), "{saved:?}");
+    assert_eq!(savings(Some(at(3_540_001)), Some(at(3_600_000)), tariff).cost, Some(0.0), "the last minute has begun");
+    assert_eq!(savings(Some(at(3_540_000)), Some(at(3_600_000)), tariff).cost, Some(0.01));
+}
+
+#[test]
 fn instants_are_held_against_each_other_in_whole_milliseconds() {
     let release = Release { asked_at: Some(later(at(ASKED), SignedDuration::from_micros(900))), ..asked() };
     assert_eq!(settle(&release, false, &ended(Phase::Completed, ASKED)), Finding::Ours { ended_at: at(ASKED) });

@@ -227,7 +227,9 @@ impl Stage {
         self.printed(["hold", id.as_str(), "--for", "10m", "--reason", "until it has closed itself"]);
         let daemon = self.daemon();
         daemon.is_held(id, "operator");
-        self.world.with(|world| world.end(id, Cause::Closed, world.time(self.clock.now())));
+        // No whole second: such an end might have been a moment later.
+        let odd = |at: Timestamp| if at.subsec_millisecond() == 0 { later(at, SignedDuration::from_millis(1)) } else { at };
+        self.world.with(|world| world.end(id, Cause::Closed, odd(world.time(self.clock.now()))));
         self.printed(["hold", "--lift", id.as_str()]);
         daemon
     }

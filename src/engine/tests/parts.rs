@@ -1,0 +1,174 @@
+//! Sessions of several parts, sessions that come back to life under their id, and listings that are whole for some kinds only.
+
+use super::*;
+use crate::domain::event::PollOutcome;
+use crate::domain::listing::Complete;
+use crate::domain::name::Kind;
+use crate::domain::session::{Parts, Target};
+
+fn parts(own: bool, browser: Option<&str>, run: Option<&str>) -> Parts {
+    Parts { own, browser: browser.map(Into::into), run: run.map(Into::into) }
+}
+
+fn agent(id: &str, parts: Parts) -> Session {
+    Session { kind: Kind::Agent, parts, ..session(id, json!({})) }
+}
+
+fn browser(id: &str) -> Session {
+    Session { kind: Kind::Browser, ..session(id, json!({})) }
+}
+
+fn ended(session: Session, ended_at: Timestamp) -> Session {
+    Session { ended_at: Some(ended_at), ..in_phase(Phase::Completed, session) }
+}
+
+fn sent(commands: &[Command]) -> Vec<&Target> {
+    commands.iter().filter_map(|command| if let Command::Release { target, .. } = command { Some(target) } else { None }).collect()
+}
+
+fn read(commands: &[Command]) -> Vec<&Target> {
+    commands.iter().filter_map(|command| if let Command::Read { target } = command { Some(target) } else { None }).collect()
+}
+
+fn rows(sessions: Vec<Session>) -> Rows {
+    Rows { sessions, rejected: Vec::new() }
+}
+
+fn live(engine: &Engine, now: Timestamp) -> Vec<String> {
+    engine.session_views(now).iter().map(|view| view.id.to_string()).collect()
+}
+
+/// Due, asked for and accepted; gives the engine and the moment at which it is read.
+fn accepted(listed: Session, now: Timestamp) -> (Engine, Timestamp) {
+    let mut engine = started(now);
+    let id = listed.id.to_string();
+    assert_eq!(released(&list(&mut engine, listing(vec![listed]), now)), [id.as_str()]);
+    answer(&mut engine, &id, Ok(None), now);
+    (engine, later(now, secs(2)))
+}
+
+fn confirm(engine: &mut Engine, answer: Session, now: Timestamp) -> Vec<Command> {
+    tick(engine, now);
+    engine.handle(Input::Read { id: answer.id.clone(), answer: exchange(Ok(answer), now) }, now);
+    drained(engine)
+}
+
+fn confirmed(commands: &[Command]) -> usize {
+    commands.iter().filter(|command| matches!(command, Command::Tell(Event { what: What::Confirmed { .. }, .. }))).count()
+}
+
+#[test]
+fn a_pair_is_asked_for_once_and_read_with_both_its_parts() {
+    let pair = parts(true, Some("b"), None);
+    let (mut engine, now) = accepted(agent("a", pair.clone()), later(at(0), mins(20)));
+    let commands = tick(&mut engine, now);
+    assert_eq!(read(&commands), [&Target { id: "a".into(), kind: Kind::Agent, parts: pair }]);
+}
+
+#[test]
+fn what_a_first_request_left_alive_of_a_pair_is_asked_for_and_both_are_read() {
+    let (mut engine, now) = accepted(agent("a", parts(true, Some("b"), None)), later(at(0), mins(20)));
+    let orphan = agent("a", parts(false, Some("b"), None));
+    let late = later(now, mins(3));
+    confirm(&mut engine, orphan.clone(), late);
+    let mut commands = list(&mut engine, listing(vec![orphan]), late);
+    commands.extend(tick(&mut engine, later(late, mins(2))));
+    assert_eq!(sent(&commands), [&Target { id: "a".into(), kind: Kind::Agent, parts: parts(false, Some("b"), None) }]);
+    answer(&mut engine, "a", Ok(None), later(late, mins(2)));
+    let reads = tick(&mut engine, later(late, mins(3)));
+    assert_eq!(read(&reads).iter().map(|target| &target.parts).collect::<Vec<_>>(), [&parts(true, Some("b"), None)]);
+}
+
+#[test]
+fn a_listing_that_lags_shows_parts_that_have_ended_and_nothing_is_asked_again() {
+    let pair = agent("a", parts(true, Some("b"), None));
+    let (mut engine, now) = accepted(pair.clone(), later(at(0), mins(20)));
+    assert_eq!(confirmed(&confirm(&mut engine, ended(pair.clone(), now), now)), 1);
+    for lagging in [pair, agent("a", Parts::default()), agent("a", parts(false, Some("b"), None))] {
+        let mut commands = list(&mut engine, listing(vec![lagging]), later(now, secs(1)));
+        commands.extend(tick(&mut engine, later(now, mins(5))));
+        assert_eq!(released(&commands), [""; 0]);
+        assert_eq!(live(&engine, now), [""; 0]);
+    }
+}
+
+#[test]
+fn a_conversation_that_comes_back_to_life_is_another_session_with_a_row_of_its_own() {
+    let first = agent("a", parts(false, Some("b"), None));
+    let (mut engine, now) = accepted(first.clone(), later(at(0), mins(20)));
+    assert_eq!(confirmed(&confirm(&mut engine, ended(first, now), now)), 1);
+    let second = Session { started_at: Some(now), ..agent("a", parts(false, Some("c"), None)) };
+    let commands = list(&mut engine, listing(vec![second.clone()]), later(now, secs(5)));
+    assert_eq!((released(&commands).len(), live(&engine, now)), (0, vec!["a".to_owned()]), "it is young");
+    let commands = list(&mut engine, listing(vec![second]), later(now, mins(20)));
+    let row = commands.iter().find_map(|command| if let Command::Release { row, .. } = command { Some(row) } else { None }).expect("it is due");
+    assert_eq!((row.life.as_ref(), row.attempts), (Some(&"c".into()), 1));
+}
+
+#[test]
+fn the_release_of_an_earlier_life_is_settled_before_anything_is_asked_of_the_next() {
+    let now = later(at(0), mins(20));
+    let mut engine = started(now);
+    list(&mut engine, listing(vec![agent("a", parts(false, Some("b"), None))]), now);
+    answer(&mut engine, "a", Err(Fault::new(FaultKind::Forbidden, "no")), now);
+    // It ended by itself, and a run opened another browser that is due as well.
+    let commands = list(&mut engine, listing(vec![agent("a", parts(false, Some("c"), None))]), later(now, secs(5)));
+    assert_eq!((sent(&commands).len(), read(&commands).iter().map(|target| &target.parts).collect::<Vec<_>>()), (0, vec![&parts(false, Some("b"), None)]));
+    let over = ended(agent("a", parts(false, Some("b"), None)), later(at(0), mins(1)));
+    engine.handle(Input::Read { id: "a".into(), answer: exchange(Ok(over), later(now, secs(6))) }, later(now, secs(6)));
+    drained(&mut engine);
+    let mut commands = list(&mut engine, listing(vec![agent("a", parts(false, Some("c"), None))]), later(now, secs(35)));
+    commands.extend(tick(&mut engine, later(now, mins(2))));
+    assert_eq!(sent(&commands).iter().map(|target| &target.parts).collect::<Vec<_>>(), [&parts(false, Some("c"), None)]);
+}
+
+#[test]
+fn a_part_of_a_listing_that_is_whole_says_who_is_gone_of_its_kinds_and_of_no_other() {
+    let now = later(at(0), mins(5));
+    let mut engine = started(now);
+    list(&mut engine, listing(vec![agent("a", Parts::default()), browser("b"), browser("c")]), now);
+    let refused = Fault { status: Some(403), ..Fault::new(FaultKind::Forbidden, "missing required scope: sessions") };
+    let whole = Some(Complete::of(&[Kind::Browser], rows(vec![browser("c")])));
+    let commands = list(&mut engine, Listing::Partial { rows: Rows::default(), whole, why: refused }, later(now, secs(1)));
+    assert_eq!(live(&engine, now), ["a", "c"]);
+    let outcome = |command: &Command| matches!(command, Command::Tell(Event { what: What::Polled { outcome: PollOutcome::Partial, live: 1, .. }, .. }));
+    assert!(commands.iter().any(outcome), "{commands:?}");
+    assert!(engine.is_introduced(), "a definite refusal");
+    assert_eq!(engine.listing_due_at(later(now, secs(1))), Some(later(now, secs(30))), "no sooner than the next poll");
+}
+
+#[test]
+fn a_partial_listing_that_was_throttled_silences_the_key() {
+    let now = later(at(0), mins(20));
+    let mut engine = started(now);
+    let throttled = Fault { retry_after: Some(secs(300)), ..Fault::new(FaultKind::Throttled, "rate_limited") };
+    let partial = Listing::Partial { rows: rows(vec![browser("b")]), whole: None, why: throttled };
+    assert_eq!(released(&list(&mut engine, partial, now)), [""; 0], "it is due, and not asked for");
+    assert_eq!(engine.listing_due_at(now), Some(later(now, secs(300))));
+    assert_eq!(released(&tick(&mut engine, later(now, secs(299)))), [""; 0]);
+}
+
+#[test]
+fn an_inventory_that_is_suddenly_empty_is_doubted_though_the_other_is_not() {
+    let now = later(at(0), mins(5));
+    let mut engine = started(now);
+    let agents = || agent("a", Parts::default());
+    list(&mut engine, listing(vec![agents(), browser("b")]), now);
+    let commands = list(&mut engine, listing(vec![agents()]), later(now, secs(30)));
+    assert_eq!(read(&commands).iter().map(|target| target.id.as_str()).collect::<Vec<_>>(), ["b"]);
+    assert_eq!(live(&engine, now), ["a", "b"]);
+    engine.handle(Input::Read { id: "b".into(), answer: exchange(Err(Fault::new(FaultKind::NotFound, "gone")), now) }, later(now, secs(31)));
+    drained(&mut engine);
+    list(&mut engine, listing(vec![agents()]), later(now, secs(32)));
+    assert_eq!(live(&engine, now), ["a"]);
+}
+
+#[test]
+fn an_answer_about_concurrent_sessions_is_no_order_to_be_silent() {
+    let now = later(at(0), mins(20));
+    let mut engine = started(now);
+    list(&mut engine, listing(vec![browser("b")]), now);
+    answer(&mut engine, "b", Err(Fault::new(FaultKind::AtCapacity, "too many concurrent active sessions")), now);
+    assert!(engine.listing_due_at(now).is_some_and(|at| at <= later(now, secs(30))), "the next poll is as it was");
+    assert_eq!(released(&tick(&mut engine, later(now, secs(3)))), ["b"]);
+}
