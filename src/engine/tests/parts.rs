@@ -123,6 +123,28 @@ fn the_release_of_an_earlier_life_is_settled_before_anything_is_asked_of_the_nex
 }
 
 #[test]
+fn while_the_earlier_life_is_said_to_go_on_nothing_is_asked_of_the_next() {
+    let now = later(at(0), mins(20));
+    let mut engine = started(now);
+    list(&mut engine, listing(vec![agent("a", parts(false, Some("b"), None))]), now);
+    answer(&mut engine, "a", Err(Fault::new(FaultKind::Forbidden, "no")), now);
+    list(&mut engine, listing(vec![agent("a", parts(false, Some("c"), None))]), later(now, secs(5)));
+    let running = agent("a", parts(false, Some("b"), None));
+    engine.handle(Input::Read { id: "a".into(), answer: exchange(Ok(running), later(now, secs(6))) }, later(now, secs(6)));
+    drained(&mut engine);
+    assert_eq!(released(&tick(&mut engine, later(now, mins(1)))), [""; 0]);
+}
+
+#[test]
+fn an_account_is_introduced_by_a_definite_refusal_of_a_part_of_it() {
+    for (kind, introduced) in [(FaultKind::Forbidden, true), (FaultKind::Unavailable, false)] {
+        let mut engine = started(at(0));
+        list(&mut engine, Listing::partial(rows(vec![browser("b")]), Fault::new(kind, "no")), at(0));
+        assert_eq!(engine.is_introduced(), introduced, "{kind}");
+    }
+}
+
+#[test]
 fn a_part_of_a_listing_that_is_whole_says_who_is_gone_of_its_kinds_and_of_no_other() {
     let now = later(at(0), mins(5));
     let mut engine = started(now);
