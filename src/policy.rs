@@ -9,7 +9,7 @@ pub mod selector;
 pub mod subsume;
 
 use crate::domain::name::{AccountName, PolicyName, Provider};
-use crate::domain::session::{Phase, Session};
+use crate::domain::session::{Metadata, Phase, Session};
 use crate::domain::verdict::{Deadline, Verdict};
 use max_age::{MaxAge, Reading};
 use selector::{Fit, Selector};
@@ -33,6 +33,15 @@ pub enum Rule {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Limits {
     pub max_age: Option<MaxAge>,
+}
+
+impl Limits {
+    /// Why none of them counts: a tag may say otherwise, and the tags could not be asked for.
+    fn hangs_on_unlearnt(&self, metadata: &Metadata) -> Option<String> {
+        let Metadata::Unlearnt { why } = metadata else { return None };
+        let tag = self.max_age.as_ref()?.tag.as_ref()?;
+        Some(format!("its metadata is not known ({why}), and its tag {tag} may say otherwise"))
+    }
 }
 
 /// Where a session belongs, beside what its row says.
@@ -80,6 +89,9 @@ fn govern(session: &Session, policy: &Policy) -> Judgement {
     match &policy.rule {
         Rule::Protect => plain(Verdict::Protected { policy: name.clone() }),
         Rule::Limits(_) if session.status.phase != Phase::Running => plain(Verdict::Keep { policy: name.clone() }),
+        Rule::Limits(limits) if let Some(why) = limits.hangs_on_unlearnt(&session.metadata) => {
+            plain(Verdict::Unknown { policy: Some(name.clone()), why })
+        }
         Rule::Limits(limits) => {
             let reading = limits.max_age.as_ref().map(|limit| limit.read(session));
             let deadline = reading.as_ref().map(|reading| reading.deadline(name, session));

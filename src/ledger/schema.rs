@@ -192,6 +192,21 @@ mod tests {
     }
 
     #[test]
+    fn releases_of_format_1_are_of_one_part_and_one_life() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, &MIGRATIONS[..1]).unwrap();
+        let old = "INSERT INTO releases (account, id, provider, kind, policy, limit_word, deadline_at, requested_at, ended_at, outcome, attempts, overrun_ms,
+                saved_cost, currency, reason, metadata)
+            VALUES ('growth', 's1', 'browserbase', 'session', 'ci', 'max_age', 1, 2, 3, 'confirmed', 1, 4, 0.5, 'USD', 'old', '{\"env\":\"ci\"}')";
+        connection.execute(old, []).unwrap();
+        migrate(&mut connection, MIGRATIONS).unwrap();
+        let row = connection.query_row("SELECT * FROM releases", [], super::super::rows::release).unwrap();
+        assert_eq!((row.id.as_str(), &row.parts, &row.life), ("s1", &crate::domain::session::Parts::default(), &None));
+        assert_eq!((row.ended_at.map(|at| at.as_millisecond()), row.saved_cost, row.reason.as_str()), (Some(3), Some(0.5), "old"));
+        assert_eq!(row.metadata["env"], "ci");
+    }
+
+    #[test]
     fn a_migration_that_fails_changes_nothing() {
         let mut connection = Connection::open_in_memory().unwrap();
         assert!(migrate(&mut connection, &["CREATE TABLE t (a TEXT) STRICT;", "no SQL"]).is_err());

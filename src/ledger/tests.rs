@@ -101,6 +101,23 @@ fn a_final_row_is_never_reopened() {
     });
 }
 
+/// A conversation of Browser Use comes back to life with each new browser.
+#[test]
+fn each_life_of_a_session_has_a_row_of_its_own() {
+    block_on(async {
+        let ledger = in_memory();
+        let life = |browser: &str, outcome| {
+            let parts = Parts { own: false, browser: Some(browser.into()), run: Some("r".into()) };
+            Release { life: parts.life().cloned(), parts, ..release("s1", outcome) }
+        };
+        let (first, second) = (life("b1", Outcome::Confirmed), Release { requested_at: at(60), ..life("b2", Outcome::Requested) });
+        ledger.record(Record::Release(Box::new(first.clone())));
+        ledger.intend(&second).await.unwrap();
+        assert!(matches!(ledger.intend(&life("b1", Outcome::Requested)).await, Err(LedgerFault::Settled { .. })));
+        assert_eq!(ledger.recall(&account(), at(90)).await.unwrap().releases, [first, second]);
+    });
+}
+
 #[test]
 fn a_row_that_is_not_final_is_replaced_whole() {
     block_on(async {

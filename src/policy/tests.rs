@@ -4,7 +4,7 @@ use super::selector::{Match, Matcher};
 use super::*;
 use crate::domain::fixtures::{at, in_phase, mins, session};
 use crate::domain::time::{SignedDuration, Timestamp, later};
-use crate::domain::verdict::{Limit, Source};
+use crate::domain::verdict::{Limit, Source, VerdictWord};
 
 fn account() -> AccountName {
     "growth".into()
@@ -30,6 +30,28 @@ fn older_than(name: &str, selector: Selector, limit: SignedDuration) -> Policy {
 
 fn governor(session: &Session, policies: &[Policy]) -> Option<String> {
     judged(session, policies).verdict.policy().map(ToString::to_string)
+}
+
+#[test]
+fn tags_that_could_not_be_asked_for_leave_open_whatever_hangs_on_them() {
+    let unlearnt = Session { metadata: Metadata::Unlearnt { why: "the browsers were not listed" }, ..session("a", json!({})) };
+    let rest = older_than("rest", Selector::All, mins(5));
+    let word = |policies: &[Policy]| judged(&unlearnt, policies).verdict.word(later(at(0), mins(60)));
+    assert_eq!(word(&[protect("kept", tagged("env", json!("production"))), rest.clone()]), VerdictWord::Unknown);
+    assert_eq!(word(std::slice::from_ref(&rest)), VerdictWord::Due, "nothing hangs on them");
+    let Rule::Limits(Limits { max_age: Some(limit) }) = rest.rule.clone() else { panic!("a limit") };
+    let tag = Some("ttl".to_owned());
+    assert_eq!(word(&[Policy { rule: Rule::Limits(Limits { max_age: Some(MaxAge { tag, ..limit }) }), ..rest }]), VerdictWord::Unknown);
+}
+
+#[test]
+fn where_the_provider_keeps_no_tags_no_match_on_them_fits() {
+    let untaggable = Session { metadata: Metadata::NotKept, ..session("a", json!({})) };
+    let without = Selector::Match(Match { metadata: [("env".to_owned(), Matcher::Exists(false))].into(), ..Match::default() });
+    for selector in [tagged("env", json!("ci")), without] {
+        assert_eq!(governor(&untaggable, &[older_than("ci", selector, mins(5))]), None);
+    }
+    assert_eq!(governor(&untaggable, &[older_than("rest", Selector::All, mins(5))]).as_deref(), Some("rest"));
 }
 
 #[test]

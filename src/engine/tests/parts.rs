@@ -113,7 +113,10 @@ fn the_release_of_an_earlier_life_is_settled_before_anything_is_asked_of_the_nex
     answer(&mut engine, "a", Err(Fault::new(FaultKind::Forbidden, "no")), now);
     // It ended by itself, and a run opened another browser that is due as well.
     let commands = list(&mut engine, listing(vec![agent("a", parts(false, Some("c"), None))]), later(now, secs(5)));
-    assert_eq!((sent(&commands).len(), read(&commands).iter().map(|target| &target.parts).collect::<Vec<_>>()), (0, vec![&parts(false, Some("b"), None)]));
+    assert_eq!(
+        (sent(&commands).len(), read(&commands).iter().map(|target| &target.parts).collect::<Vec<_>>()),
+        (0, vec![&parts(false, Some("b"), None)])
+    );
     let over = ended(agent("a", parts(false, Some("b"), None)), later(at(0), mins(1)));
     engine.handle(Input::Read { id: "a".into(), answer: exchange(Ok(over), later(now, secs(6))) }, later(now, secs(6)));
     drained(&mut engine);
@@ -153,7 +156,8 @@ fn a_part_of_a_listing_that_is_whole_says_who_is_gone_of_its_kinds_and_of_no_oth
     let whole = Some(Complete::of(&[Kind::Browser], rows(vec![browser("c")])));
     let commands = list(&mut engine, Listing::Partial { rows: Rows::default(), whole, why: refused }, later(now, secs(1)));
     assert_eq!(live(&engine, now), ["a", "c"]);
-    let outcome = |command: &Command| matches!(command, Command::Tell(Event { what: What::Polled { outcome: PollOutcome::Partial, live: 1, .. }, .. }));
+    let outcome =
+        |command: &Command| matches!(command, Command::Tell(Event { what: What::Polled { outcome: PollOutcome::Partial, live: 1, .. }, .. }));
     assert!(commands.iter().any(outcome), "{commands:?}");
     assert!(engine.is_introduced(), "a definite refusal");
     assert_eq!(engine.listing_due_at(later(now, secs(1))), Some(later(now, secs(30))), "no sooner than the next poll");
