@@ -14,7 +14,8 @@ const RECALLED_SESSIONS: SignedDuration = SignedDuration::from_hours(1);
 /// One account's books.
 #[derive(Debug, Default)]
 pub(crate) struct Books {
-    pub releases: BTreeMap<SessionId, Release>,
+    /// A row for each life of a session.
+    pub releases: BTreeMap<(SessionId, Option<SessionId>), Release>,
     pub would_release: BTreeSet<(SessionId, PolicyName, Limit)>,
     pub tripped_at: Option<Timestamp>,
     seen: BTreeMap<SessionId, Timestamp>,
@@ -25,9 +26,9 @@ pub(crate) struct Books {
 impl Books {
     /// A row that is final keeps its outcome.
     pub(crate) fn enter(&mut self, row: Release) {
-        let known = self.releases.get(&row.id);
+        let known = self.releases.get(&(row.id.clone(), row.life.clone()));
         if known.is_none_or(|known| !known.outcome.is_final() || known.outcome == row.outcome) {
-            self.releases.insert(row.id.clone(), row);
+            self.releases.insert((row.id.clone(), row.life.clone()), row);
         }
     }
 
@@ -45,6 +46,11 @@ impl Books {
             Record::Tripped { at, .. } => self.tripped_at = self.tripped_at.max(Some(at)),
             Record::Allowance { opened_at, .. } => self.allowance_opened_at = self.allowance_opened_at.max(Some(opened_at)),
         }
+    }
+
+    /// The rows of one session, a life each.
+    pub(crate) fn of<'a>(&'a self, id: &'a SessionId) -> impl Iterator<Item = &'a Release> {
+        self.releases.values().filter(move |row| row.id == *id)
     }
 
     pub(crate) fn recall(&self, now: Timestamp) -> Recall {

@@ -1,6 +1,6 @@
 //! What happened, a line each, with the sessions under the names of the story.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use session_reaper::domain::event::{PollOutcome, What};
@@ -111,7 +111,8 @@ impl Transcript {
     pub(crate) fn finish(&self, books: &Books, world: &World) -> String {
         let mut text = self.text.clone();
         text.push_str("\nbooks\n");
-        for row in self.in_order(books.releases.keys()).filter_map(|id| books.releases.get(id)) {
+        let ids: BTreeSet<&SessionId> = books.releases.values().map(|row| &row.id).collect();
+        for row in self.in_order(ids.into_iter()).flat_map(|id| books.of(id)) {
             let saved = row.saved_runtime.map(|saved| format!(", saved {}", human(saved))).unwrap_or_default();
             let attempts = if row.attempts == 1 { "1 request".to_owned() } else { format!("{} requests", row.attempts) };
             writeln!(text, "  {}  {}, {attempts}{saved}", self.named(&row.id), row.outcome).expect("a text takes all");

@@ -118,7 +118,7 @@ fn as_running(life: &Life) -> Session {
 pub(crate) fn assert_books_are_true(books: &Books, world: &World, now: Timestamp) {
     let theirs = world.time(now);
     for life in world.lives() {
-        let row = books.releases.get(&life.id);
+        let row = books.of(&life.id).next();
         let confirmed = row.filter(|row| row.outcome == Outcome::Confirmed);
         let ours = life.ended(theirs).filter(|end| matches!(end.cause, Cause::Released { .. }));
         match (confirmed, ours) {
