@@ -4,6 +4,7 @@
 //! what it says. Each goes on after a fault, so that all are told at once.
 
 mod accounts;
+mod api_version;
 mod credential;
 mod effective;
 mod fault;

@@ -16,6 +16,8 @@ pub(super) struct ProviderDefaults {
     pub(super) base_url: &'static str,
     /// Per session and hour, in [`CURRENCY`].
     pub(super) price_per_hour: f64,
+    /// Of a session that is stopped, time is given back in whole ones of these; zero: to the millisecond.
+    pub(super) refunded_by: SignedDuration,
 }
 
 pub(super) const CURRENCY: &str = "USD";
@@ -23,8 +25,14 @@ pub(super) const CURRENCY: &str = "USD";
 /// Nothing for a provider that this version does not know.
 pub(super) fn provider_defaults(provider: Provider) -> Option<ProviderDefaults> {
     match provider {
-        Provider::Browserbase => Some(ProviderDefaults { base_url: "https://api.browserbase.com", price_per_hour: 0.12 }),
-        Provider::BrowserUse | Provider::SeleniumGrid => None,
+        Provider::Browserbase => {
+            Some(ProviderDefaults { base_url: "https://api.browserbase.com", price_per_hour: 0.12, refunded_by: SignedDuration::ZERO })
+        }
+        // Charged up front for the whole timeout; what is left at a stop is given back to the minute (the description of `POST /browsers`).
+        Provider::BrowserUse => {
+            Some(ProviderDefaults { base_url: "https://api.browser-use.com", price_per_hour: 0.02, refunded_by: SignedDuration::from_mins(1) })
+        }
+        Provider::SeleniumGrid => None,
     }
 }
 
@@ -43,23 +51,26 @@ impl<'a> Reading<'a> {
 
     fn account(&mut self, table: &Table<'a>) -> Option<AccountSettings> {
         let credential = self.credential(table);
-        let base_url = self.base_url(table);
-        let provider = Provider::from_word(table.text("provider")?)?;
+        let provider = table.text("provider").and_then(Provider::from_word);
+        let base_url = self.base_url(table, provider);
+        let provider = provider?;
         let defaults = provider_defaults(provider)?;
+        let place = self.place(table, provider, base_url, defaults.base_url)?;
+        self.project_fits(table, provider);
         let inherited = |key: &str| if table.get(key).is_some() { table } else { &self.top };
         Some(AccountSettings {
             name: AccountName::from(table.text("name")?),
             provider,
             credential: credential?,
             project_id: table.text("project_id").map(str::to_owned),
-            base_url: base_url.unwrap_or_else(|| defaults.base_url.to_owned()),
+            base_url: place.base_url,
             poll_interval: inherited("poll_interval").duration("poll_interval")?,
             requests_per_second: inherited("requests_per_second").number("requests_per_second")?,
             request_timeout: inherited("request_timeout").duration("request_timeout")?,
             price_per_hour: table.number("price_per_hour").unwrap_or(defaults.price_per_hour),
             currency: table.text("currency").unwrap_or(CURRENCY).to_owned(),
-            refunded_by: SignedDuration::ZERO,
-            api_version: None,
+            refunded_by: defaults.refunded_by,
+            api_version: place.version,
         })
     }
 
@@ -95,16 +106,24 @@ impl<'a> Reading<'a> {
     }
 
     /// The address without its trailing slash, where the account has one and it may be used.
-    fn base_url(&mut self, table: &Table<'a>) -> Option<String> {
+    fn base_url(&mut self, table: &Table<'a>, provider: Option<Provider>) -> Option<String> {
         let value = table.get("base_url")?;
         let text = value.as_str()?.trim_end_matches('/');
-        match url_fault(text) {
+        match url_fault(text, provider.unwrap_or(Provider::Browserbase)) {
             None => Some(text.to_owned()),
             Some((found, expected)) => {
                 let shown = if looks_secret(text) { HIDDEN.to_owned() } else { format!("{text:?}") };
                 self.report.say(&table.path.key("base_url"), value, format!("{shown}, {found}"), expected, None);
                 None
             }
+        }
+    }
+
+    /// A key of Browser Use belongs to one project already.
+    fn project_fits(&mut self, table: &Table<'a>, provider: Provider) {
+        if let Some(value) = table.get("project_id").filter(|_| provider == Provider::BrowserUse) {
+            let found = "project_id for browser-use, whose keys belong to one project each";
+            self.report.say(&table.path.key("project_id"), value, found, "no such key here", None);
         }
     }
 
@@ -135,15 +154,23 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// One credential at one address; an account without a project sees those of all.
+/// One credential at one address; an account without a project sees those of all. Browser Use shows the same browsers under every version.
 fn see_the_same(one: &AccountSettings, other: &AccountSettings) -> bool {
     let projects_apart = one.project_id.as_ref().zip(other.project_id.as_ref()).is_some_and(|(one, other)| one != other);
-    one.credential == other.credential && one.base_url == other.base_url && !projects_apart
+    one.credential == other.credential && root(one) == root(other) && !projects_apart
+}
+
+fn root(account: &AccountSettings) -> String {
+    let origin = || Url::parse(&account.base_url).ok().map(|url| url.origin().ascii_serialization());
+    account.api_version.and_then(|_| origin()).unwrap_or_else(|| account.base_url.clone())
 }
 
 /// What is wrong with the address of a provider's API, and what would be right.
-fn url_fault(text: &str) -> Option<(&'static str, &'static str)> {
-    let example = "an address such as \"https://api.browserbase.com\"";
+fn url_fault(text: &str, provider: Provider) -> Option<(&'static str, &'static str)> {
+    let example = match provider {
+        Provider::BrowserUse => "an address such as \"https://api.browser-use.com/api/v2\"",
+        _ => "an address such as \"https://api.browserbase.com\"",
+    };
     let Ok(url) = Url::parse(text) else { return Some(("which is no address", example)) };
     let path = url.path().trim_end_matches('/');
     match url.scheme() {
@@ -153,7 +180,9 @@ fn url_fault(text: &str) -> Option<(&'static str, &'static str)> {
             Some(("which holds a login", "an address without one: credentials are never in the configuration"))
         }
         "https" | "http" if url.query().is_some() || url.fragment().is_some() => Some(("which has a query or a fragment", example)),
-        "https" | "http" if path.ends_with("/v1") => Some(("which ends in /v1", "the address without /v1: it is added")),
+        "https" | "http" if provider == Provider::Browserbase && path.ends_with("/v1") => {
+            Some(("which ends in /v1", "the address without /v1: it is added"))
+        }
         "https" | "http" => None,
         _ => Some(("which is not https", example)),
     }
@@ -179,7 +208,7 @@ mod tests {
         for address in
             ["http://127.0.0.1:1", "http://127.8.0.1", "http://[::1]:1", "http://localhost:1", "http://LOCALHOST", "https://example.com/eu"]
         {
-            assert_eq!(url_fault(address), None, "{address}");
+            assert_eq!(url_fault(address, Provider::Browserbase), None, "{address}");
         }
         for address in [
             "http://localhost.example.com",
@@ -189,14 +218,14 @@ mod tests {
             "http://[::2]",
             "http://localhost@example.com",
         ] {
-            assert!(url_fault(address).is_some_and(|(found, _)| found.contains("in the clear")), "{address}");
+            assert!(url_fault(address, Provider::Browserbase).is_some_and(|(found, _)| found.contains("in the clear")), "{address}");
         }
     }
 
     #[test]
     fn an_address_is_a_base_and_nothing_more() {
         for address in ["https://a/v1", "https://a/v1/", "https://a?x=1", "https://a#x", "https://u@a", "ftp://a", "a", "", "https://"] {
-            assert!(url_fault(address).is_some(), "{address}");
+            assert!(url_fault(address, Provider::Browserbase).is_some(), "{address}");
         }
     }
 }

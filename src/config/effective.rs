@@ -39,7 +39,12 @@ fn inherit(account: &AccountSettings, table: &mut Map<String, serde_json::Value>
     let of_provider = format!("default of {}", account.provider);
     let defaults = provider_defaults(account.provider);
     let all = [
-        ("base_url", defaults.as_ref().map(|defaults| json!(defaults.base_url)), of_provider.as_str()),
+        ("base_url", Some(json!(account.base_url)), of_provider.as_str()),
+        (
+            "api_version",
+            account.api_version.map(|version| json!(version)),
+            if table.contains_key("base_url") { "base_url" } else { of_provider.as_str() },
+        ),
         ("price_per_hour", defaults.as_ref().map(|defaults| json!(defaults.price_per_hour)), of_provider.as_str()),
         ("currency", Some(json!(CURRENCY)), "default"),
         ("poll_interval", Some(json!(human(account.poll_interval))), "poll_interval"),
