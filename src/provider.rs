@@ -2,6 +2,8 @@
 
 mod browserbase;
 mod http;
+mod json;
+mod trail;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use secrecy::SecretString;
 use crate::clock::Clock;
 use crate::config::AccountSettings;
 pub use crate::domain::exchange::{Exchange, RequestTrace};
+use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::listing::Listing;
 use crate::domain::name::Provider;
 use crate::domain::session::{Session, Target};
@@ -61,4 +64,18 @@ fn account(settings: &AccountSettings, key: SecretString, clock: Clock) -> Resul
         Provider::Browserbase => browserbase::Browserbase::new(settings, key, clock),
         other => Err(format!("provider `{other}` is not built into this version; use `browserbase`")),
     }
+}
+
+fn another_session() -> Fault {
+    Fault::new(FaultKind::Unreadable, "the provider answered with another session than the one asked for: check `base_url` and any proxy before it")
+}
+
+/// What was read is about the session, and could not be read.
+fn unread(why: &str) -> Fault {
+    Fault::new(FaultKind::Unreadable, format!("a session of which {why}"))
+}
+
+/// A 2xx is an acceptance, whether or not its body could be read.
+fn is_success(fault: &Fault) -> bool {
+    fault.status.is_some_and(|status| (200..300).contains(&status))
 }
