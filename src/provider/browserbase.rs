@@ -19,39 +19,26 @@ use crate::domain::name::SessionId;
 use crate::domain::session::{Session, Target};
 use crate::provider::http::{Call, Client, ClientSettings, LISTING_CAP};
 use crate::provider::trail::Trail;
-use crate::provider::{Answer, Exchange, Lister, Releaser, another_session, is_success, unread};
+use crate::provider::{Answer, Connected, Exchange, Lister, Releaser, another_session, is_success, unread};
 use wire::{Project, Row};
 
-/// One account: the client that both its faces share.
-pub(super) struct Browserbase {
-    client: Arc<Client>,
-    project: Project,
-}
-
-impl Browserbase {
-    pub(super) fn new(settings: &AccountSettings, key: SecretString, clock: Clock) -> Result<Self, String> {
-        let client = Client::new(ClientSettings {
-            base_url: &settings.base_url,
-            header_name: HeaderName::from_static("x-bb-api-key"),
-            key,
-            timeout: settings.request_timeout,
-            clock,
-        })?;
-        Ok(Self { client: Arc::new(client), project: settings.project_id.as_deref().map(Arc::from) })
-    }
-
-    pub(super) fn lister(&self) -> BrowserbaseLister {
-        BrowserbaseLister { client: self.client.clone(), project: self.project.clone() }
-    }
-
-    pub(super) fn releaser(&self) -> BrowserbaseReleaser {
-        BrowserbaseReleaser { client: self.client.clone(), project: self.project.clone() }
-    }
+/// One account: both its faces share a client.
+pub(super) fn connect(settings: &AccountSettings, key: SecretString, clock: Clock) -> Result<Connected, String> {
+    let client = Arc::new(Client::new(ClientSettings {
+        base_url: &settings.base_url,
+        header_name: HeaderName::from_static("x-bb-api-key"),
+        key,
+        timeout: settings.request_timeout,
+        clock,
+    })?);
+    let project: Project = settings.project_id.as_deref().map(Arc::from);
+    let lister = BrowserbaseLister { client: client.clone(), project: project.clone() };
+    Ok(Connected { lister: Arc::new(lister), releaser: Arc::new(BrowserbaseReleaser { client, project }) })
 }
 
 /// Reads sessions.
 #[derive(Debug)]
-pub(super) struct BrowserbaseLister {
+struct BrowserbaseLister {
     client: Arc<Client>,
     project: Project,
 }
@@ -73,7 +60,7 @@ impl Lister for BrowserbaseLister {
 
 /// Ends sessions.
 #[derive(Debug)]
-pub(super) struct BrowserbaseReleaser {
+struct BrowserbaseReleaser {
     client: Arc<Client>,
     project: Project,
 }
