@@ -187,8 +187,9 @@ impl<T: Item> Pages<T> {
         self.read.lack.get_or_insert_with(|| Fault::new(FaultKind::Unreadable, sentence));
     }
 
-    fn broken_off(self, fault: Fault) -> Read<T> {
-        Read { lack: Some(fault), ..self.read }
+    fn broken_off(mut self, fault: Fault) -> Read<T> {
+        self.read.lack.get_or_insert(fault);
+        self.read
     }
 }
 
