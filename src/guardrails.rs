@@ -180,7 +180,9 @@ impl Rails {
     }
 
     fn by_operator(&self, ask: &Ask<'_>, now: Moment) -> Option<Held> {
-        let hold = ask.orders.hold(&ask.session.id, now.ours)?;
+        // Whoever holds its browser means the session.
+        let ids = std::iter::once(&ask.session.id).chain(&ask.session.parts.browser);
+        let hold = ids.filter_map(|id| ask.orders.hold(id, now.ours)).max_by_key(|hold| hold.until)?;
         let reason = format!("held by an operator until {}: {}", clock_time(hold.until), hold.reason);
         Some(Held { hold: Hold::Operator, until: Some(hold.until), reason })
     }

@@ -64,7 +64,7 @@ fn print_table(snapshot: &Snapshot) -> Result<(), Failure> {
 fn row(session: &SessionView, at: Timestamp) -> [String; 9] {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     [
-        session.id.to_string(),
+        name(session),
         session.account.to_string(),
         session.status.clone(),
         human(SignedDuration::from_secs(session.age_seconds as i64)),
@@ -74,6 +74,14 @@ fn row(session: &SessionView, at: Timestamp) -> [String; 9] {
         or_dash(session.hold.map(|hold| hold.to_string())),
         session.reason.clone(),
     ]
+}
+
+/// Its id, and that of its browser beside it.
+fn name(session: &SessionView) -> String {
+    match &session.browser {
+        Some(browser) => format!("{} + {browser}", session.id),
+        None => session.id.to_string(),
+    }
 }
 
 /// The time of day where that is plain, else the day as well.

@@ -33,6 +33,8 @@ pub struct Sighting {
     pub provider: Provider,
     pub id: SessionId,
     pub kind: Kind,
+    /// The browser of an agent session.
+    pub browser: Option<SessionId>,
     pub created_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub expires_at: Option<Timestamp>,

@@ -262,8 +262,9 @@ impl Engine {
         let known = self.roster.get(&session.id);
         let was_out_of_sight = known.is_some_and(|known| self.is_out_of_sight(known, now));
         let same = known.is_some_and(|known| known.session == *session);
-        let same_for_the_books =
-            known.is_some_and(|known| known.session.expires_at == session.expires_at && known.session.started_at == session.started_at);
+        let same_for_the_books = known.is_some_and(|known| {
+            known.session.expires_at == session.expires_at && known.session.started_at == session.started_at && known.session.parts == session.parts
+        });
         if !same {
             let judgement = judge(session, self.origin(), &self.terms.policies);
             self.enlist(session.clone(), judgement, now);
@@ -352,6 +353,7 @@ impl Engine {
             provider: self.terms.provider,
             id: session.id.clone(),
             kind: session.kind,
+            browser: session.parts.browser.clone(),
             created_at: session.created_at,
             started_at: session.started_at,
             expires_at: session.expires_at,

@@ -133,6 +133,14 @@ fn an_operators_hold_ends_at_its_instant() {
 }
 
 #[test]
+fn whoever_holds_a_browser_spares_the_session_that_it_belongs_to() {
+    let mut question = Question { orders: held_until(at(5_000)), ..Question::new() };
+    question.session.id = "agent".into();
+    question.session.parts.browser = Some("a".into());
+    assert_eq!(question.hold(&mut Rails::new(open()), at(0)), Some(Hold::Operator));
+}
+
+#[test]
 fn a_hold_on_one_session_spares_no_other() {
     let mut question = Question { orders: held_until(at(5_000)), ..Question::new() };
     question.session.id = "b".into();

@@ -143,6 +143,7 @@ const FORMAT_2: &str = r#"
     ALTER TABLE releases_2 RENAME TO releases;
     CREATE INDEX releases_by_time ON releases (coalesce(confirmed_at, requested_at));
     CREATE INDEX releases_open ON releases (account) WHERE outcome NOT IN ('confirmed', 'already_ended');
+    ALTER TABLE sessions ADD COLUMN browser TEXT;
 "#;
 
 /// The format of an open file; zero for a new one.

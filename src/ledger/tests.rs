@@ -48,6 +48,7 @@ fn sighting(id: &str, seen_at: Timestamp) -> Sighting {
         provider: Provider::Browserbase,
         id: id.into(),
         kind: Kind::Session,
+        browser: None,
         created_at: at(0),
         started_at: None,
         expires_at: None,
@@ -115,6 +116,20 @@ fn each_life_of_a_session_has_a_row_of_its_own() {
         ledger.intend(&second).await.unwrap();
         assert!(matches!(ledger.intend(&life("b1", Outcome::Requested)).await, Err(LedgerFault::Settled { .. })));
         assert_eq!(ledger.recall(&account(), at(90)).await.unwrap().releases, [first, second]);
+    });
+}
+
+#[test]
+fn a_session_is_known_by_its_browser_too() {
+    block_on(async {
+        let ledger = in_memory();
+        let parts = Parts { own: true, browser: Some("b1".into()), run: None };
+        let written = Release { parts, ..release("s1", Outcome::Requested) };
+        ledger.intend(&written).await.unwrap();
+        ledger.record(Record::Seen(vec![Sighting { browser: Some("b2".into()), ..sighting("s2", at(1)) }]));
+        flushed(&ledger).await;
+        assert_eq!(ledger.reader().release(&"b1".into()).unwrap(), [written]);
+        assert_eq!(["s2", "b2", "b3"].map(|id| ledger.reader().knows(&id.into()).unwrap()), [true, true, false]);
     });
 }
 

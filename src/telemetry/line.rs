@@ -95,7 +95,9 @@ fn polled(account: &AccountName, news: News, poll: Poll<'_>) {
         (News::Recovered, _) => info!(%account, live, "the listing is whole again"),
         (News::New, PollOutcome::Complete) if rejected == 0 => info!(%account, live, "listed the live sessions"),
         (News::New, PollOutcome::Complete) => warn!(%account, live, rejected, "some rows of the listing could not be read"),
-        (News::New, _) => warn!(%account, %outcome, live, rejected, fault, "the listing is not complete; nothing counts as gone"),
+        (News::New, _) => {
+            warn!(%account, %outcome, live, rejected, fault, "the listing is not complete; of what was not read nothing counts as gone")
+        }
     }
 }
 
