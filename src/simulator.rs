@@ -1,10 +1,13 @@
 //! A provider that is not there: one seeded world of sessions with their whole truth, and two faces over it.
 //!
 //! In reading order: [`life`] is one session from birth to end, [`population`] how sessions come to be, [`fault`] what may go wrong, [`world`] holds it all,
-//! [`answer`] is what the provider says to one request, as a value, [`wire`] and [`query`] are Browserbase's words for it. On that stand the faces:
+//! [`answer`] is what Browserbase says to one request, as a value, [`wire`] and [`query`] are its words for it; [`agent`] is an agent session of Browser
+//! Use, and [`browser_use`] its API. On that stand the faces:
 //! [`in_process`] for virtual time, [`http`] for real time. The world reads no clock and does no I/O: every function takes the instant.
 
+pub mod agent;
 pub mod answer;
+pub mod browser_use;
 pub mod clock;
 mod connection;
 pub mod fault;
@@ -18,6 +21,7 @@ pub mod world;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use agent::{NewAgent, NewTask};
 pub use clock::WorldClock;
 pub use fault::{BadRow, Extent, Fault, Target};
 pub use http::{Running, Simulator};
@@ -27,6 +31,8 @@ pub use world::{Settings, Truth, World};
 
 /// The key whose world is alive from the seed; other keys that begin so are accepted too, and start empty.
 pub const BROWSERBASE_KEY: &str = "bb_demo";
+/// The same for Browser Use.
+pub const BROWSER_USE_KEY: &str = "bu_demo";
 
 /// One world between a server and whoever arranges what happens in it.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use signal_hook_tokio::Signals;
 use crate::cli::{Failure, Globals};
 use crate::clock::Clock;
 use crate::domain::time::{SignedDuration, parse_duration};
-use crate::simulator::{BROWSERBASE_KEY, Running, SharedWorld, Simulator, World, WorldClock};
+use crate::simulator::{BROWSER_USE_KEY, BROWSERBASE_KEY, Running, SharedWorld, Simulator, World, WorldClock};
 
 #[derive(Debug, clap::Args)]
 pub struct Flags {
@@ -73,7 +73,8 @@ async fn serve(flags: &Flags) -> Result<(), Failure> {
 fn announce(flags: &Flags, server: &Running) -> std::io::Result<()> {
     let mut out = anstream::stdout().lock();
     writeln!(out, "simulate: Browserbase at {} with the key {BROWSERBASE_KEY}", server.base_url())?;
-    writeln!(out, "simulate: seed {}, speed {}; other keys that begin with {BROWSERBASE_KEY} start empty", flags.seed, flags.speed)?;
+    writeln!(out, "simulate: Browser Use at {}/api/v2, /api/v3 and /api/v4 with the key {BROWSER_USE_KEY}", server.base_url())?;
+    writeln!(out, "simulate: seed {}, speed {}; other keys that begin so start empty", flags.seed, flags.speed)?;
     out.flush()
 }
 

@@ -218,7 +218,7 @@ impl Client {
     /// The fault that a status other than 2xx stands for. The body is a help, not a need: where it cannot be read the status still speaks.
     async fn refusal(&self, response: Response, deadline: Instant, received: Timestamp) -> Fault {
         let (status, headers) = (response.status(), response.headers().clone());
-        let by_status = kind(status);
+        let by_status = fault_kind(status.as_u16());
         if by_status == FaultKind::Redirected {
             return self.fault(by_status, status, moved(&self.base, &headers), None);
         }
@@ -303,8 +303,9 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-fn kind(status: StatusCode) -> FaultKind {
-    match status.as_u16() {
+/// What a status other than 2xx stands for.
+pub fn fault_kind(status: u16) -> FaultKind {
+    match status {
         401 => FaultKind::Unauthorized,
         402 => FaultKind::PaymentRequired,
         403 => FaultKind::Forbidden,

@@ -40,6 +40,10 @@ words! {
         Logs = "logs",
         Debug = "debug",
         Projects = "projects",
+        /// A change of name, which is no stop.
+        Rename = "rename",
+        /// What would take history along.
+        Destroy = "destroy",
         Garbled = "garbled",
     }
 }
@@ -73,7 +77,12 @@ impl World {
         self.advance(now);
         let at = self.time(now);
         let (asked, session) = (ask.asked(), ask.session().cloned());
-        let key = key.filter(|key| self.project(key).is_some()).ok_or(if key.is_some() { "Invalid API key" } else { "Missing x-bb-api-key header" });
+        let line = format!("{asked} browserbase");
+        let key = key.filter(|key| key.starts_with(super::BROWSERBASE_KEY) && self.project(key).is_some()).ok_or(if key.is_some() {
+            "Invalid API key"
+        } else {
+            "Missing x-bb-api-key header"
+        });
         let answer = match key {
             Err(message) => Answer::json(401, wire::unauthorized(message), at),
             Ok(key) => self.answer_known(key, ask, now, at),
@@ -83,7 +92,7 @@ impl World {
             Delivery::Never => "hung".to_owned(),
             Delivery::Cut => "cut".to_owned(),
         };
-        self.record(Request { at, asked, key: key.ok().map(Into::into), session, outcome });
+        self.record(Request { at, asked, key: key.ok().map(Into::into), session, outcome, line });
         answer
     }
 
@@ -190,8 +199,8 @@ impl Ask {
 
 impl Fault {
     /// Whether what was asked is left undone.
-    fn forestalls(&self) -> bool {
-        matches!(self, Self::Status { .. } | Self::Hang | Self::Reset | Self::Html | Self::EmptyList | Self::Redirect { .. })
+    pub(super) fn forestalls(&self) -> bool {
+        matches!(self, Self::Status { .. } | Self::Hang | Self::Reset | Self::Html | Self::Redirect { .. })
     }
 }
 
@@ -205,7 +214,7 @@ impl Answer {
         Self::json(status, wire::error(status, message), date)
     }
 
-    fn spoilt(mut self, struck: Struck) -> Self {
+    pub(super) fn spoilt(mut self, struck: Struck) -> Self {
         self.date = later(self.date, struck.date_off);
         self.delay = struck.delay;
         match struck.fault {
@@ -228,7 +237,8 @@ impl Answer {
                 body: "<!doctype html><title>One moment</title><p>Checking your browser…".to_owned(),
                 ..self
             },
-            Fault::EmptyList => Self { body: "[]".to_owned(), ..self },
+            Fault::EmptyList => self.with_rows(Vec::clear).with_total(|_| 0),
+            Fault::WrongTotal(by) => self.with_total(|total| total + by),
             Fault::Redirect { location } => Self { status: 302, headers: vec![("location", location)], body: String::new(), ..self },
             Fault::DuplicateRows => self.with_rows(|rows| rows.extend(rows.clone())),
             Fault::BadRow(how) => self.with_rows(|rows| spoil_row(rows, session, how)),
@@ -251,26 +261,44 @@ impl Answer {
     }
 
     fn with_rows(self, change: impl FnOnce(&mut Vec<Value>)) -> Self {
-        match serde_json::from_str(&self.body) {
-            Ok(Value::Array(mut rows)) => {
-                change(&mut rows);
-                Self { body: Value::Array(rows).to_string(), ..self }
+        let Ok(mut body) = serde_json::from_str::<Value>(&self.body) else { return self };
+        let rows = match ENVELOPES.into_iter().find(|key| body.get(*key).is_some_and(Value::is_array)) {
+            Some(key) => body.get_mut(key),
+            None => Some(&mut body),
+        };
+        let Some(rows) = rows.and_then(Value::as_array_mut) else { return self };
+        change(rows);
+        Self { body: body.to_string(), ..self }
+    }
+
+    /// Changes what an envelope says of how many rows there are.
+    fn with_total(self, change: impl Fn(i64) -> i64) -> Self {
+        let Ok(mut body) = serde_json::from_str::<Value>(&self.body) else { return self };
+        for key in TOTALS {
+            if let Some(total) = body.get_mut(key) {
+                *total = change(total.as_i64().unwrap_or_default()).into();
             }
-            _ => self,
         }
+        Self { body: body.to_string(), ..self }
     }
 }
 
+/// Where Browser Use's envelopes keep their rows, and how many there are.
+const ENVELOPES: [&str; 3] = ["items", "sessions", "runs"];
+const TOTALS: [&str; 2] = ["totalItems", "total"];
+
 fn spoil_row(rows: &mut [Value], session: Option<&SessionId>, how: BadRow) {
-    let wanted = |row: &&mut Value| session.is_none_or(|id| row["id"] == id.as_str());
+    let wanted = |row: &&mut Value| session.is_none_or(|id| row["id"] == id.as_str() || row["sessionId"] == id.as_str());
     let Some(row) = rows.iter_mut().find(wanted).and_then(Value::as_object_mut) else { return };
     match how {
         BadRow::NoId => {
             row.remove("id");
+            row.remove("sessionId");
         }
         BadRow::WrongTypes => {
-            row.insert("createdAt".to_owned(), 7.into());
-            row.insert("proxyBytes".to_owned(), "many".into());
+            for (key, value) in [("createdAt", Value::from(7)), ("startedAt", 7.into()), ("proxyBytes", "many".into())] {
+                row.entry(key).and_modify(|found| *found = value);
+            }
         }
         BadRow::UnknownStatus => {
             row.insert("status".to_owned(), "HIBERNATING".into());

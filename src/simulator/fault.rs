@@ -23,6 +23,8 @@ pub enum Fault {
     Html,
     /// 200 with `[]`, whatever there is.
     EmptyList,
+    /// The count of a listing is off by this much.
+    WrongTotal(i64),
     /// 302 to this address.
     Redirect { location: String },
     /// Every row of a listing twice.
@@ -59,6 +61,11 @@ impl Fault {
         Self::Status { code, headers: Vec::new(), body }
     }
 
+    /// A refusal with Browser Use's form of an error body.
+    pub fn detail(code: u16, sentence: &str) -> Self {
+        Self::Status { code, headers: Vec::new(), body: super::browser_use::detail(sentence).to_string() }
+    }
+
     /// 429 that asks for so many seconds of silence.
     pub fn throttled(retry_after_seconds: u32) -> Self {
         let body = super::wire::error(429, "Rate limit exceeded").to_string();
@@ -71,7 +78,7 @@ impl Fault {
 pub struct Target {
     pub operation: Operation,
     pub key: Option<Arc<str>>,
-    /// Of listings, those with this status filter.
+    /// Of Browserbase's listings, those with this status filter; at Browser Use, the calls to this inventory: `browsers`, `sessions`, `tasks`, `runs`.
     pub status: Option<Arc<str>>,
     /// Of reads and releases, those of this session; of bad rows, the one to spoil.
     pub session: Option<SessionId>,

@@ -1,4 +1,4 @@
-//! The world over HTTP, as Browserbase's API.
+//! The world over HTTP, as each provider's API.
 
 use std::future::pending;
 use std::io;
@@ -8,9 +8,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Path, Query as Parameters, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{any, get};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep, timeout};
@@ -19,8 +19,8 @@ use tokio_util::sync::CancellationToken;
 use super::answer::{Answer, Ask, Delivery};
 use super::connection::{Connection, CuttableListener};
 use super::query::Query;
-use super::{SharedWorld, WorldClock, wire};
-use crate::domain::name::SessionId;
+use super::{SharedWorld, World, WorldClock, browser_use as api, wire};
+use crate::domain::name::{ApiVersion, SessionId};
 use crate::domain::time::Timestamp;
 
 /// Serves a world.
@@ -102,13 +102,14 @@ fn router(face: Face) -> Router {
         .route("/v1/projects", get(projects))
         .route("/v1/projects/{id}", get(project))
         .route("/v1/projects/{id}/usage", get(usage))
+        .route("/api/{version}/{*path}", any(browser_use))
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
         .with_state(face)
 }
 
 async fn list(State(face): State<Face>, caller: Caller, Parameters(parameters): Parameters<Vec<(String, String)>>) -> Response {
-    face.respond(caller, list_request(&parameters)).await
+    face.ask(caller, list_request(&parameters)).await
 }
 
 fn list_request(parameters: &[(String, String)]) -> Ask {
@@ -129,36 +130,57 @@ fn list_request(parameters: &[(String, String)]) -> Ask {
 
 async fn create(State(face): State<Face>, caller: Caller, body: Bytes) -> Response {
     let ask = wire::new_session(&body).map_or_else(Ask::Garbled, Ask::Create);
-    face.respond(caller, ask).await
+    face.ask(caller, ask).await
 }
 
 async fn read(State(face): State<Face>, caller: Caller, Path(id): Path<SessionId>) -> Response {
-    face.respond(caller, Ask::Read(id)).await
+    face.ask(caller, Ask::Read(id)).await
 }
 
 async fn update(State(face): State<Face>, caller: Caller, Path(id): Path<SessionId>, body: Bytes) -> Response {
     let ask = if wire::is_release_request(&body) { Ask::Release(id) } else { Ask::Garbled("body/status must be REQUEST_RELEASE".to_owned()) };
-    face.respond(caller, ask).await
+    face.ask(caller, ask).await
 }
 
 async fn logs(State(face): State<Face>, caller: Caller, Path(id): Path<SessionId>) -> Response {
-    face.respond(caller, Ask::Logs(id)).await
+    face.ask(caller, Ask::Logs(id)).await
 }
 
 async fn debug(State(face): State<Face>, caller: Caller, Path(id): Path<SessionId>) -> Response {
-    face.respond(caller, Ask::Debug(id)).await
+    face.ask(caller, Ask::Debug(id)).await
 }
 
 async fn projects(State(face): State<Face>, caller: Caller) -> Response {
-    face.respond(caller, Ask::Projects).await
+    face.ask(caller, Ask::Projects).await
 }
 
 async fn project(State(face): State<Face>, caller: Caller, Path(id): Path<String>) -> Response {
-    face.respond(caller, Ask::Project(id)).await
+    face.ask(caller, Ask::Project(id)).await
 }
 
 async fn usage(State(face): State<Face>, caller: Caller, Path(id): Path<String>) -> Response {
-    face.respond(caller, Ask::Usage(id)).await
+    face.ask(caller, Ask::Usage(id)).await
+}
+
+async fn browser_use(
+    State(face): State<Face>,
+    caller: Caller,
+    method: Method,
+    Path((version, path)): Path<(String, String)>,
+    Parameters(query): Parameters<Vec<(String, String)>>,
+    body: Bytes,
+) -> Response {
+    let Some(version) = ApiVersion::from_word(&version) else {
+        return write(Answer::json(404, api::detail("Not Found"), face.now()));
+    };
+    let segments = path.split('/').map(str::to_owned).collect();
+    let call = api::ApiCall { version, method: method.to_string(), segments, query, body: body.to_vec() };
+    let answer = |world: &mut World, headers: &HeaderMap, now| world.answer_browser_use(key(headers, "x-browser-use-api-key"), &call, now);
+    face.respond(caller, answer).await
+}
+
+fn key<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 async fn unknown_route(State(face): State<Face>) -> Response {
@@ -175,9 +197,16 @@ impl Face {
         self.world.with(|world| world.time(now))
     }
 
-    async fn respond(&self, (headers, ConnectInfo(connection)): Caller, ask: Ask) -> Response {
-        let key = headers.get("x-bb-api-key").and_then(|value| value.to_str().ok());
-        let answer = self.world.with(|world| world.answer(key, ask, self.clock.now()));
+    async fn ask(&self, caller: Caller, ask: Ask) -> Response {
+        self.respond(caller, |world, headers, now| world.answer(key(headers, "x-bb-api-key"), ask, now)).await
+    }
+
+    async fn respond(
+        &self,
+        (headers, ConnectInfo(connection)): Caller,
+        answer: impl FnOnce(&mut World, &HeaderMap, Timestamp) -> Answer,
+    ) -> Response {
+        let answer = self.world.with(|world| answer(world, &headers, self.clock.now()));
         tokio::select! {
             biased;
             () = hold_back(&answer) => {}

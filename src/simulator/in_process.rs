@@ -1,5 +1,7 @@
 //! The world in process, for virtual time: what a client of the provider would make of each answer, without a socket or a clock.
 
+mod carrier;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
@@ -12,7 +14,9 @@ use crate::domain::listing::{ClockReading, Listing, RejectedRow, Rows};
 use crate::domain::name::{Kind, SessionId};
 use crate::domain::session::{Metadata, Parts, Phase, Session, Status};
 use crate::domain::time::{SignedDuration, Timestamp, later};
-use crate::provider::{Exchange, RequestTrace};
+use crate::provider::{Exchange, RequestTrace, fault_kind};
+
+pub use carrier::Carrier;
 
 /// A client of one account. Its calls return at once; how long each would have taken is in the exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,17 +75,22 @@ impl Client {
         read: impl FnOnce(Value) -> Result<T, Fault>,
     ) -> Exchange<T> {
         let answer = world.answer(Some(&self.key), ask, now);
+        self.arrived(operation, answer, now).then(|body| read(json(&body?)?))
+    }
+
+    /// What arrives of an answer to a request that was sent now.
+    fn arrived(&self, operation: Operation, answer: Answer, now: Timestamp) -> Exchange<Vec<u8>> {
         let arrived = self.arrival(&answer);
         let took = match &arrived {
             Err(fault) if fault.kind == FaultKind::TimedOut => self.request_timeout,
             _ => answer.delay,
         };
         let clock = arrived.is_ok().then(|| ClockReading { date: whole_seconds(answer.date), sent: now, received: later(now, took) });
-        let result = arrived.and_then(|()| self.open(&answer)).and_then(read);
-        let status = match &result {
-            Err(Fault { kind, status: None, .. }) if clock.is_none() => kind.to_string(),
-            _ => answer.status.to_string(),
+        let status = match &arrived {
+            Err(fault) => fault.kind.to_string(),
+            Ok(()) => answer.status.to_string(),
         };
+        let result = arrived.and_then(|()| self.open(answer));
         Exchange { result, sent_at: now, clock, requests: vec![RequestTrace { operation, status, took }] }
     }
 
@@ -94,16 +103,20 @@ impl Client {
         }
     }
 
-    /// The JSON of an answer that says yes.
-    fn open(&self, answer: &Answer) -> Result<Value, Fault> {
+    /// The body of an answer that says yes.
+    fn open(&self, answer: Answer) -> Result<Vec<u8>, Fault> {
         if !(200..300).contains(&answer.status) {
-            return Err(refusal(answer));
+            return Err(refusal(&answer));
         }
         if answer.body.len() > self.body_cap {
-            return Err(Fault::new(FaultKind::TooLarge, "the answer is larger than what is read"));
+            return Err(Fault { status: Some(answer.status), ..Fault::new(FaultKind::TooLarge, "the answer is larger than what is read") });
         }
-        serde_json::from_str(&answer.body).map_err(|_| unreadable("the answer is not JSON"))
+        Ok(answer.body.into_bytes())
     }
+}
+
+fn json(body: &[u8]) -> Result<Value, Fault> {
+    serde_json::from_slice(body).map_err(|_| unreadable("the answer is not JSON"))
 }
 
 fn done_at(requests: &[RequestTrace], now: Timestamp) -> Timestamp {
@@ -115,20 +128,11 @@ fn whole_seconds(at: Timestamp) -> Timestamp {
 }
 
 fn refusal(answer: &Answer) -> Fault {
-    let kind = match answer.status {
-        300..=399 => FaultKind::Redirected,
-        401 => FaultKind::Unauthorized,
-        402 => FaultKind::PaymentRequired,
-        403 => FaultKind::Forbidden,
-        404 | 410 => FaultKind::NotFound,
-        429 => FaultKind::Throttled,
-        408 | 500.. => FaultKind::Unavailable,
-        _ => FaultKind::Rejected,
-    };
-    let message = serde_json::from_str::<Value>(&answer.body).ok().and_then(|body| body.get("message")?.as_str().map(str::to_owned));
+    let body = serde_json::from_str::<Value>(&answer.body).unwrap_or_default();
+    let message = ["message", "detail"].into_iter().find_map(|key| body.get(key)?.as_str().map(str::to_owned));
     let retry_after = answer.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("retry-after")).and_then(|(_, value)| value.parse().ok());
     Fault {
-        kind,
+        kind: fault_kind(answer.status),
         status: Some(answer.status),
         detail: message.unwrap_or_else(|| "refused".to_owned()),
         retry_after: retry_after.map(SignedDuration::from_secs),

@@ -92,6 +92,8 @@ pub struct Life {
     pub release: Option<End>,
     /// Part of every credential that the provider shows for it.
     pub secret: Arc<str>,
+    /// The agent session that drives it, at Browser Use.
+    pub agent: Option<SessionId>,
 }
 
 impl Life {
@@ -162,6 +164,7 @@ mod tests {
             release_latency: SignedDuration::from_millis(500),
             release: None,
             secret: "s".into(),
+            agent: None,
         }
     }
 

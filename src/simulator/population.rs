@@ -3,9 +3,11 @@
 use std::ops::Range;
 
 use fastrand::Rng;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use super::agent::{NewAgent, NewTask};
 use super::life::{Cause, NewSession};
+use crate::domain::session::scalar_text;
 use crate::domain::time::SignedDuration;
 
 /// How many sessions are born, how, and what becomes of them. Durations are of the world's time.
@@ -82,6 +84,44 @@ impl Population {
         let age = within(rng, &self.leaked_age);
         NewSession { age, keep_alive: true, fate: None, worked_for: within(rng, &self.worked_for), ..self.birth(rng) }
     }
+}
+
+/// What comes into the live world of Browser Use.
+pub(super) enum Birth {
+    Browser(NewSession),
+    Agent(Box<NewAgent>),
+}
+
+impl Birth {
+    /// Most are agent sessions with a browser, some are browsers that somebody drives without an agent, a few are agents without a browser.
+    pub(super) fn at_browser_use(new: NewSession, rng: &mut Rng) -> Self {
+        let tags = labels(new.metadata.as_ref());
+        let new = NewSession { pending_for: SignedDuration::ZERO, metadata: None, ..new };
+        let draw = rng.u8(..10);
+        if draw < 4 {
+            return Self::Browser(NewSession { metadata: Some(Value::Object(tags)), ..new });
+        }
+        let task = NewTask { metadata: tags, takes: Some(new.worked_for) };
+        let (age, fate, keep_alive) = (new.age, new.fate, new.keep_alive);
+        let browser = (draw < 9).then_some(new);
+        Self::Agent(Box::new(NewAgent { browser, tasks: vec![task], keep_alive, age, fate, ..NewAgent::default() }))
+    }
+}
+
+/// Tags as Browser Use keeps them: texts under plain keys.
+fn labels(tags: Option<&Value>) -> Map<String, Value> {
+    let mut flat = Map::new();
+    for (key, value) in tags.and_then(Value::as_object).into_iter().flatten() {
+        match value {
+            Value::Object(inner) => flat.extend(inner.iter().map(|(below, value)| (format!("{key}.{below}"), text(value)))),
+            value => _ = flat.insert(key.clone(), text(value)),
+        }
+    }
+    flat
+}
+
+fn text(value: &Value) -> Value {
+    scalar_text(value).map_or_else(|| value.to_string(), std::borrow::Cow::into_owned).into()
 }
 
 /// What becomes of a session.

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 
-use super::BROWSERBASE_KEY;
+use super::agent::{Agent, NewAgent, NewTask, Task};
 use super::answer::Asked;
 use super::fault::{Extent, Fault, Faults, Target};
 use super::life::{Cause, End, Life, NewSession};
-use super::population::{Population, within};
+use super::population::{Birth, Population, within};
+use super::{BROWSER_USE_KEY, BROWSERBASE_KEY};
 use crate::domain::name::SessionId;
 use crate::domain::time::{SignedDuration, Timestamp, between, floor_millis, later};
 
@@ -47,6 +48,7 @@ pub struct World {
     tidied_at: Timestamp,
     projects: BTreeMap<Arc<str>, Project>,
     sessions: BTreeMap<SessionId, Life>,
+    agents: BTreeMap<SessionId, Agent>,
     faults: Faults,
     journal: Vec<Request>,
 }
@@ -78,6 +80,8 @@ pub struct Request {
     pub session: Option<SessionId>,
     /// The status code of the answer, or what became of it: `hung`, `cut`.
     pub outcome: String,
+    /// Method and path, for people.
+    pub line: String,
 }
 
 /// The truth about one session as of one instant.
@@ -116,10 +120,13 @@ impl World {
             tidied_at: now,
             projects: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            agents: BTreeMap::new(),
             faults: Faults::default(),
             journal: Vec::new(),
         };
-        world.open_live_project();
+        for key in LIVE {
+            world.open_live_project(key);
+        }
         world
     }
 
@@ -135,7 +142,7 @@ impl World {
             return;
         }
         self.now = to;
-        self.bear();
+        LIVE.into_iter().for_each(|key| self.bear(key));
         if later(self.tidied_at, SignedDuration::from_hours(1)) <= to {
             self.tidy();
         }
@@ -151,8 +158,47 @@ impl World {
         Some(self.admit(life))
     }
 
-    /// Lets a session end by itself at this instant of the world's clock, whatever else was to become of it.
+    /// Opens an agent session behind a key of Browser Use; nothing where the key is not one of this world's.
+    pub fn create_agent(&mut self, key: &str, new: NewAgent, now: Timestamp) -> Option<SessionId> {
+        self.advance(now);
+        let at = self.time(now);
+        self.project(key)?;
+        let project = self.projects.get_mut(key)?;
+        let (agent, browser) = agent(key, project, new, at, &self.settings.release_latency);
+        self.sessions.extend(browser.map(|life| (life.id.clone(), life)));
+        let id = agent.id.clone();
+        self.agents.insert(id.clone(), agent);
+        Some(id)
+    }
+
+    /// Gives an agent session another task. Where its browser is gone, it opens a new one.
+    pub fn give_task(&mut self, key: &str, id: &SessionId, new: NewTask, now: Timestamp) -> Option<SessionId> {
+        let at = self.time(now);
+        let browser = self.agents.get(id)?.browser.as_ref().and_then(|browser| self.sessions.get(browser));
+        let gone = browser.is_none_or(|life| life.ended(at).is_some());
+        let project = self.projects.get_mut(key)?;
+        let task = task(new, at, &mut project.rng);
+        let opened = gone.then(|| {
+            let life = life(key, &project.id, NewSession::default(), at, &mut project.rng, &self.settings.release_latency);
+            Life { agent: Some(id.clone()), ..life }
+        });
+        let agent = self.agents.get_mut(id)?;
+        let task_id = task.id.clone();
+        agent.tasks.push(task);
+        if let Some(life) = opened {
+            agent.browser = Some(life.id.clone());
+            self.sessions.insert(life.id.clone(), life);
+        }
+        Some(task_id)
+    }
+
+    /// Lets a session end by itself at this instant of the world's clock, whatever else was to become of it; an agent session with its browser.
     pub fn end(&mut self, id: &SessionId, cause: Cause, at: Timestamp) {
+        let browser = self.agents.get_mut(id).and_then(|agent| {
+            agent.fate = Some(End { at: floor_millis(at), cause });
+            agent.browser.clone()
+        });
+        let id = browser.as_ref().unwrap_or(id);
         if let Some(life) = self.sessions.get_mut(id) {
             life.fate = Some(End { at: floor_millis(at), cause });
         }
@@ -180,6 +226,19 @@ impl World {
         self.sessions.values()
     }
 
+    /// Every agent session with its future, in the order of the ids.
+    pub fn agents(&self) -> impl Iterator<Item = &Agent> {
+        self.agents.values()
+    }
+
+    pub fn agent(&self, id: &SessionId) -> Option<&Agent> {
+        self.agents.get(id)
+    }
+
+    pub(super) fn agent_mut(&mut self, key: &str, id: &SessionId) -> Option<&mut Agent> {
+        self.agents.get_mut(id).filter(|agent| &*agent.key == key)
+    }
+
     /// Every request received, in the order of arrival.
     pub fn journal(&self) -> &[Request] {
         &self.journal
@@ -187,7 +246,7 @@ impl World {
 
     /// The project behind a key, opened at its first use; nothing where the key is not one of this world's.
     pub fn project(&mut self, key: &str) -> Option<&Project> {
-        if !key.starts_with(BROWSERBASE_KEY) {
+        if !LIVE.iter().any(|live| key.starts_with(live)) {
             return None;
         }
         if !self.projects.contains_key(key) {
@@ -209,29 +268,51 @@ impl World {
         self.journal.push(request);
     }
 
-    fn open_live_project(&mut self) {
-        let mut project = Project::open(self.settings.seed, BROWSERBASE_KEY, self.now);
-        let mut rng = stream(self.settings.seed, "births");
+    fn open_live_project(&mut self, key: &'static str) {
+        let mut project = Project::open(self.settings.seed, key, self.now);
+        let mut rng = stream(self.settings.seed, births_of(key));
         let population = self.settings.population.clone();
         for _ in 0..population.already_leaked {
             let new = population.leaked(&mut rng);
-            let created_at = later(self.now, -new.age);
-            self.admit(life(BROWSERBASE_KEY, &project.id, new, created_at, &mut rng, &self.settings.release_latency));
+            self.come(key, &project.id, new, self.now, &mut rng);
         }
         project.births = Some(Births { rng, next_at: later(self.now, -population.warm_up) });
-        self.projects.insert(BROWSERBASE_KEY.into(), project);
-        self.bear();
+        self.projects.insert(key.into(), project);
+        self.bear(key);
     }
 
-    fn bear(&mut self) {
-        let Some(project) = self.projects.get_mut(BROWSERBASE_KEY) else { return };
-        let Some(births) = &mut project.births else { return };
-        let Settings { population, release_latency, .. } = &self.settings;
+    fn bear(&mut self, key: &'static str) {
+        let Some(project) = self.projects.get_mut(key) else { return };
+        let (project_id, Some(mut births)) = (project.id.clone(), project.births.take()) else { return };
+        let population = self.settings.population.clone();
         while births.next_at <= self.now {
             let new = population.birth(&mut births.rng);
-            let life = life(BROWSERBASE_KEY, &project.id, new, births.next_at, &mut births.rng, release_latency);
+            self.come(key, &project_id, new, births.next_at, &mut births.rng);
             births.next_at = later(births.next_at, population.gap(&mut births.rng));
-            self.sessions.insert(life.id.clone(), life);
+        }
+        if let Some(project) = self.projects.get_mut(key) {
+            project.births = Some(births);
+        }
+    }
+
+    /// A session comes into the live world, as one of its provider.
+    fn come(&mut self, key: &str, project_id: &Arc<str>, new: NewSession, at: Timestamp, rng: &mut Rng) {
+        let latency = &self.settings.release_latency;
+        if key == BROWSERBASE_KEY {
+            let created_at = later(at, -new.age);
+            self.admit(life(key, project_id, new, created_at, rng, latency));
+            return;
+        }
+        match Birth::at_browser_use(new, rng) {
+            Birth::Browser(new) => {
+                let created_at = later(at, -new.age);
+                self.admit(life(key, project_id, new, created_at, rng, latency));
+            }
+            Birth::Agent(new) => {
+                let (agent, browser) = agent_from(key, project_id, *new, at, rng, latency);
+                self.sessions.extend(browser.map(|life| (life.id.clone(), life)));
+                self.agents.insert(agent.id.clone(), agent);
+            }
         }
     }
 
@@ -244,6 +325,7 @@ impl World {
     fn tidy(&mut self) {
         let oldest = later(self.now, -RETENTION);
         self.sessions.retain(|_, life| life.ended(oldest).is_none());
+        self.agents.retain(|_, agent| agent.ended(oldest).is_none());
         self.journal.retain(|request| request.at > oldest);
         self.tidied_at = self.now;
     }
@@ -287,7 +369,70 @@ fn life(key: &str, project_id: &Arc<str>, new: NewSession, created_at: Timestamp
         release_latency: new.release_latency.unwrap_or_else(|| within(rng, latency)),
         release: None,
         secret: format!("{:032x}", rng.u128(..)).into(),
+        agent: None,
     }
+}
+
+fn agent(key: &str, project: &mut Project, new: NewAgent, at: Timestamp, latency: &Range<SignedDuration>) -> (Agent, Option<Life>) {
+    let id = project.id.clone();
+    agent_from(key, &id, new, at, &mut project.rng, latency)
+}
+
+/// An agent session, and the browser that it drives.
+fn agent_from(
+    key: &str,
+    project_id: &Arc<str>,
+    new: NewAgent,
+    at: Timestamp,
+    rng: &mut Rng,
+    latency: &Range<SignedDuration>,
+) -> (Agent, Option<Life>) {
+    let created_at = later(at, -new.age);
+    let id: SessionId = uuid(rng).into();
+    let tasks: Vec<Task> = new.tasks.into_iter().map(|new| task(new, created_at, rng)).collect();
+    let worked = tasks.iter().map(|task| task.finishes_at).max().flatten().filter(|_| !new.keep_alive);
+    let fate = new.fate.map(|(after, cause)| End { at: later(created_at, after), cause });
+    let ends = fate.or(worked.map(|at| End { at, cause: Cause::Closed }));
+    let release_latency = new.release_latency.unwrap_or_else(|| within(rng, latency));
+    let browser = new.browser.map(|new| {
+        let latency = new.release_latency.unwrap_or(release_latency);
+        let life = life(key, project_id, NewSession { release_latency: Some(latency), ..new.clone() }, later(at, -new.age), rng, &(latency..latency));
+        Life { agent: Some(id.clone()), fate: life.fate.or(ends), ..life }
+    });
+    let left = new.left_browser_after.map(|after| End { at: later(created_at, after), cause: Cause::Closed });
+    let agent = Agent {
+        id,
+        key: key.into(),
+        created_at,
+        keep_alive: new.keep_alive,
+        title: None,
+        tasks,
+        browser: browser.as_ref().filter(|_| left.is_none()).map(|life| life.id.clone()),
+        fate: left.or(ends),
+        release_latency,
+        release: None,
+        secret: format!("{:032x}", rng.u128(..)).into(),
+    };
+    (agent, browser)
+}
+
+fn task(new: NewTask, created_at: Timestamp, rng: &mut Rng) -> Task {
+    Task {
+        id: uuid(rng).into(),
+        created_at,
+        finishes_at: new.takes.map(|takes| later(created_at, takes)),
+        stopped_at: None,
+        metadata: new.metadata,
+        keeps_browser: SignedDuration::from_secs(120),
+    }
+}
+
+/// The keys whose worlds are alive from the seed.
+const LIVE: [&str; 2] = [BROWSERBASE_KEY, BROWSER_USE_KEY];
+
+/// Whose births: each provider's have random numbers of their own.
+fn births_of(key: &str) -> &'static str {
+    if key == BROWSERBASE_KEY { "births" } else { "births at Browser Use" }
 }
 
 /// Random numbers of their own for one purpose.
