@@ -259,7 +259,7 @@ fn simulate_says_where_it_is_and_ends_well_when_told() {
 #[test]
 fn simulate_ends_by_itself_when_its_time_is_over() {
     let mut process = Process::start(session_reaper(["simulate", "--listen", "127.0.0.1:0", "--for", "50ms", "--speed", "60", "--seed", "9"]));
-    assert_eq!(process.line_with("seed"), "simulate: seed 9, speed 60; other keys that begin with bb_demo start empty");
+    assert_eq!(process.line_with("seed"), "simulate: seed 9, speed 60; other keys that begin so start empty");
     assert_eq!(process.ended().code(), Some(0));
 }
 
