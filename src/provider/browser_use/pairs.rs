@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::forbids_another_call;
+use super::items::{Agent, Browser, Owner};
 use super::paging::Read;
 use super::seen::Seen;
-use super::wire::{Agent, Browser, Owner};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::listing::{Complete, Listing, RejectedRow, Rows};
 use crate::domain::name::{ApiVersion, Kind, SessionId};

@@ -319,7 +319,7 @@ async fn a_release_is_exactly_the_calls_that_end_what_is_meant() {
     use ApiVersion::{V2, V3, V4};
     let stop = r#"{"action":"stop"}"#;
     let agent = |own, browser, run| (Kind::Agent, parts(own, browser, run));
-    let cases: [(ApiVersion, (Kind, Parts), Vec<(&str, &str)>); 12] = [
+    let cases = [
         (V2, (Kind::Browser, Parts::default()), vec![("PATCH /api/v2/browsers/x", stop)]),
         (V3, (Kind::Browser, Parts::default()), vec![("PATCH /api/v3/browsers/x", stop)]),
         (V4, (Kind::Browser, Parts::default()), vec![("PATCH /api/v4/browsers/x", stop)]),

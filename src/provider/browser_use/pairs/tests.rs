@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 use crate::domain::session::{Phase, Status};
 use crate::domain::time::Timestamp;
-use crate::provider::browser_use::wire::Rejected;
+use crate::provider::browser_use::items::Rejected;
 
 fn at(minute: u32) -> Timestamp {
     format!("2026-11-20T12:{minute:02}:00Z").parse().expect("an instant")

@@ -2,6 +2,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::domain::fault::FaultKind;
+use crate::domain::session::{Phase, Status};
+use crate::provider::browser_use::items::Item;
 
 fn active() -> Value {
     json!({
