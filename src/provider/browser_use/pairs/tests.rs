@@ -124,6 +124,12 @@ fn a_browser_alone_is_a_session_of_its_own_in_every_version() {
 }
 
 #[test]
+fn an_id_that_both_inventories_use_stands_once() {
+    let joined = pair(ApiVersion::V2, whole(vec![browser("x", None)]), whole(vec![live("x")]));
+    assert_eq!(shown(&joined.sure), [("x", Kind::Browser, Parts::default())]);
+}
+
+#[test]
 fn an_agent_session_alone_is_what_stands_under_its_id() {
     let metadata = [(ApiVersion::V2, Metadata::default()), (ApiVersion::V3, Metadata::NotKept)];
     for (version, metadata) in metadata {

@@ -221,6 +221,7 @@ fn what_is_not_a_page_is_unreadable_and_not_quoted() {
     let cases = [
         "",
         "[]",
+        r#"[[],[],0,0,false,null]"#,
         "null",
         "<html>s3cret",
         r#"{"detail":"s3cret"}"#,
