@@ -150,7 +150,10 @@ fn without_tags(joined: &mut Joined, fault: Fault) {
     for session in joined.sessions_mut().filter(|session| is_tagged(session)) {
         session.metadata = Metadata::Unlearnt { why: "its tasks could not be read" };
     }
-    joined.why.get_or_insert(fault);
+    joined.why = Some(match joined.why.take() {
+        Some(first) => pairs::weightier(&first, &fault).clone(),
+        None => fault,
+    });
 }
 
 /// The key is refused, or is to be silent: another call would only make it worse. A 403 is not among these: a key may have a right to one inventory alone.

@@ -64,7 +64,7 @@ fn lack<T>(inventory: &Result<Read<T>, Fault>) -> Option<&Fault> {
 }
 
 /// The one that says more about what to do next: that the key is refused, or has to be silent.
-fn weightier<'a>(first: &'a Fault, second: &'a Fault) -> &'a Fault {
+pub(super) fn weightier<'a>(first: &'a Fault, second: &'a Fault) -> &'a Fault {
     let weighs = |fault: &Fault| fault.is_refusal() || forbids_another_call(fault);
     if weighs(second) && !weighs(first) { second } else { first }
 }
