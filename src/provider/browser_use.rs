@@ -1,6 +1,7 @@
 //! Browser Use, in three versions of its API. It has two inventories: browsers, which bill, and agent sessions, each of which may have a browser. An agent
 //! session with its browser is one session of ours. Nothing here deletes or purges: that would take the history along.
 
+mod items;
 mod paging;
 mod pairs;
 mod reading;
@@ -24,10 +25,10 @@ use crate::domain::session::{Metadata, Parts, Session, Target};
 use crate::provider::http::{Client, ClientSettings, Transport};
 use crate::provider::trail::Trail;
 use crate::provider::{Answer, Connected, Lister, Releaser, another_session, unread};
+use items::Row;
 use paging::Inventory;
 use pairs::Joined;
 use tags::TaskTags;
-use wire::Row;
 
 /// The version of an account that names none: the one whose agent sessions carry tags.
 const DEFAULT_VERSION: ApiVersion = ApiVersion::V2;
@@ -149,7 +150,10 @@ fn without_tags(joined: &mut Joined, fault: Fault) {
     for session in joined.sessions_mut().filter(|session| is_tagged(session)) {
         session.metadata = Metadata::Unlearnt { why: "its tasks could not be read" };
     }
-    joined.why.get_or_insert(fault);
+    joined.why = Some(match joined.why.take() {
+        Some(first) => pairs::weightier(&first, &fault).clone(),
+        None => fault,
+    });
 }
 
 /// The key is refused, or is to be silent: another call would only make it worse. A 403 is not among these: a key may have a right to one inventory alone.

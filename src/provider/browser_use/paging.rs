@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use serde_json::value::RawValue;
 
 use super::forbids_another_call;
-use super::wire::{self, Item, Margin, Rejected, Row};
+use super::items::{Item, Rejected, Row};
+use super::wire::{self, Margin};
 use crate::domain::event::Operation;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::name::{ApiVersion, SessionId};

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::exchange::RequestTrace;
+use crate::domain::listing::ClockReading;
 use crate::domain::session::{Phase, Status};
 use crate::domain::time::{SignedDuration, Timestamp};
 use crate::provider::Exchange;
@@ -23,11 +24,13 @@ pub(super) fn now() -> Timestamp {
 pub(super) struct Script {
     in_order: Mutex<VecDeque<Result<String, Fault>>>,
     asked: Mutex<Vec<String>>,
+    /// What each answer shows of the provider's clock.
+    pub(super) clock: Option<ClockReading>,
 }
 
 impl Script {
     pub(super) fn in_order(answers: Vec<Result<String, Fault>>) -> Self {
-        Self { in_order: Mutex::new(answers.into()), asked: Mutex::default() }
+        Self { in_order: Mutex::new(answers.into()), ..Self::default() }
     }
 
     /// Each call as `METHOD path?query body`.
@@ -45,7 +48,7 @@ impl Transport for Script {
         let unknown = || Err(Fault { status: Some(404), ..Fault::new(FaultKind::NotFound, "not in the script") });
         let answer = self.in_order.lock().expect("a lock").pop_front().unwrap_or_else(unknown);
         let trace = RequestTrace { operation: call.operation, status: "200".to_owned(), took: SignedDuration::ZERO };
-        let exchange = Exchange { result: answer.map(String::into_bytes), sent_at: now(), clock: None, requests: vec![trace] };
+        let exchange = Exchange { result: answer.map(String::into_bytes), sent_at: now(), clock: self.clock, requests: vec![trace] };
         Box::pin(async move { exchange })
     }
 }

@@ -211,6 +211,14 @@ async fn without_the_tasks_all_are_known_to_be_there_and_agents_tags_are_not() {
 }
 
 #[tokio::test]
+async fn tasks_that_want_silence_are_heard_over_a_list_that_does_not_add_up() {
+    let mut replies = but(ApiVersion::V2, "sessions", 3, last_page(SESSIONS_V2, json!({ "totalItems": 4 })));
+    replies.insert(lines(ApiVersion::V2, "tasks")[0].clone(), Reply::status(429, "retry-after: 5\r\n", ""));
+    let (exchange, _) = listed(ApiVersion::V2, replies).await;
+    assert_eq!(partial(exchange).2.kind, FaultKind::Throttled);
+}
+
+#[tokio::test]
 async fn a_refused_key_asks_nothing_more() {
     for version in ALL {
         let (exchange, asked) = listed(version, but(version, "browsers", 1, fault(401))).await;
@@ -319,7 +327,7 @@ async fn a_release_is_exactly_the_calls_that_end_what_is_meant() {
     use ApiVersion::{V2, V3, V4};
     let stop = r#"{"action":"stop"}"#;
     let agent = |own, browser, run| (Kind::Agent, parts(own, browser, run));
-    let cases: [(ApiVersion, (Kind, Parts), Vec<(&str, &str)>); 12] = [
+    let cases = [
         (V2, (Kind::Browser, Parts::default()), vec![("PATCH /api/v2/browsers/x", stop)]),
         (V3, (Kind::Browser, Parts::default()), vec![("PATCH /api/v3/browsers/x", stop)]),
         (V4, (Kind::Browser, Parts::default()), vec![("PATCH /api/v4/browsers/x", stop)]),

@@ -1,8 +1,10 @@
 use serde_json::{Value, json};
 
+use super::super::items::{Agent, Browser};
 use super::super::tests::{NOW, Script, now};
-use super::super::wire::{Agent, Browser};
 use super::*;
+use crate::domain::listing::ClockReading;
+use crate::domain::time::later;
 
 fn row(id: &str) -> Value {
     json!({ "id": id, "status": "active", "startedAt": NOW, "timeoutAt": NOW })
@@ -170,6 +172,19 @@ async fn conversations_are_read_no_further_than_a_page_on_which_all_are_long_ove
     }
     let (_, asked) = conversations(vec![page(Vec::new()), json!({ "sessions": [], "hasMore": false })]).await;
     assert_eq!(asked.len(), 2, "an empty page says nothing of what follows");
+}
+
+#[tokio::test]
+async fn how_long_ago_something_ended_is_told_by_the_providers_clock_where_it_shows_one() {
+    let page = json!({ "sessions": [conversation("a", "completed", NOW)], "hasMore": true, "nextCursor": "c" });
+    for (hours, asked) in [(23, 2), (25, 1)] {
+        let date = later(now(), SignedDuration::from_hours(hours));
+        let mut script = Script::in_order(vec![Ok(page.to_string()), Ok(json!({ "sessions": [], "hasMore": false }).to_string())]);
+        script.clock = Some(ClockReading { date, sent: now(), received: now() });
+        let row = |raw: &RawValue| wire::agent(raw, ApiVersion::V4);
+        super::read(&script, &mut Trail::default(), Inventory::Agents(ApiVersion::V4), &row).await.expect("an inventory");
+        assert_eq!(script.asked().len(), asked);
+    }
 }
 
 #[tokio::test]
