@@ -21,4 +21,4 @@ rename() {
 }
 
 environment "$2" "$pins"
-exec "$environment/bin/python" "$here/try_$1.py" "$3"
+exec "$environment/bin/python" -B "$here/try_$1.py" "$3"
