@@ -1,7 +1,10 @@
 //! The seam between the house and a provider. Reading and releasing are two traits, so that observe mode holds nothing that could release.
 
+mod browser_use;
 mod browserbase;
 mod http;
+mod json;
+mod trail;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,8 +14,9 @@ use secrecy::SecretString;
 use crate::clock::Clock;
 use crate::config::AccountSettings;
 pub use crate::domain::exchange::{Exchange, RequestTrace};
+use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::listing::Listing;
-use crate::domain::name::Provider;
+use crate::domain::name::{ApiVersion, Provider};
 use crate::domain::session::{Session, Target};
 pub use http::{Call, Transport};
 
@@ -42,23 +46,38 @@ pub struct Connected {
 
 /// What an account needs where sessions are released. Fails with a sentence for whoever wrote the configuration.
 pub fn connect(settings: &AccountSettings, key: SecretString, clock: Clock) -> Result<Connected, String> {
-    let account = account(settings, key, clock)?;
-    Ok(Connected { lister: Arc::new(account.lister()), releaser: Arc::new(account.releaser()) })
+    match settings.provider {
+        Provider::Browserbase => browserbase::connect(settings, key, clock),
+        Provider::BrowserUse => browser_use::connect(settings, key, clock),
+        Provider::SeleniumGrid => Err("provider `selenium-grid` is not built into this version; use `browserbase` or `browser-use`".to_owned()),
+    }
 }
 
 /// What reads an account: all that observe mode holds.
 pub fn lister(settings: &AccountSettings, key: SecretString, clock: Clock) -> Result<Arc<dyn Lister>, String> {
-    Ok(Arc::new(account(settings, key, clock)?.lister()))
+    Ok(connect(settings, key, clock)?.lister)
 }
 
 /// What releases an account's sessions, over connections of its own.
 pub fn releaser(settings: &AccountSettings, key: SecretString, clock: Clock) -> Result<Arc<dyn Releaser>, String> {
-    Ok(Arc::new(account(settings, key, clock)?.releaser()))
+    Ok(connect(settings, key, clock)?.releaser)
 }
 
-fn account(settings: &AccountSettings, key: SecretString, clock: Clock) -> Result<browserbase::Browserbase, String> {
-    match settings.provider {
-        Provider::Browserbase => browserbase::Browserbase::new(settings, key, clock),
-        other => Err(format!("provider `{other}` is not built into this version; use `browserbase`")),
-    }
+/// A Browser Use account over whatever carries its calls.
+pub fn browser_use_over(transport: Arc<dyn Transport>, version: ApiVersion) -> Connected {
+    browser_use::over(transport, version)
+}
+
+fn another_session() -> Fault {
+    Fault::new(FaultKind::Unreadable, "the provider answered with another session than the one asked for: check `base_url` and any proxy before it")
+}
+
+/// What was read is about the session, and could not be read.
+fn unread(why: &str) -> Fault {
+    Fault::new(FaultKind::Unreadable, format!("a session of which {why}"))
+}
+
+/// A 2xx is an acceptance, whether or not its body could be read.
+fn is_success(fault: &Fault) -> bool {
+    fault.status.is_some_and(|status| (200..300).contains(&status))
 }

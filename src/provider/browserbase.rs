@@ -18,39 +18,27 @@ use crate::domain::listing::{Listing, Rows};
 use crate::domain::name::SessionId;
 use crate::domain::session::{Session, Target};
 use crate::provider::http::{Call, Client, ClientSettings, LISTING_CAP};
-use crate::provider::{Answer, Exchange, Lister, Releaser};
+use crate::provider::trail::Trail;
+use crate::provider::{Answer, Connected, Exchange, Lister, Releaser, another_session, is_success, unread};
 use wire::{Project, Row};
 
-/// One account: the client that both its faces share.
-pub(super) struct Browserbase {
-    client: Arc<Client>,
-    project: Project,
-}
-
-impl Browserbase {
-    pub(super) fn new(settings: &AccountSettings, key: SecretString, clock: Clock) -> Result<Self, String> {
-        let client = Client::new(ClientSettings {
-            base_url: &settings.base_url,
-            header_name: HeaderName::from_static("x-bb-api-key"),
-            key,
-            timeout: settings.request_timeout,
-            clock,
-        })?;
-        Ok(Self { client: Arc::new(client), project: settings.project_id.as_deref().map(Arc::from) })
-    }
-
-    pub(super) fn lister(&self) -> BrowserbaseLister {
-        BrowserbaseLister { client: self.client.clone(), project: self.project.clone() }
-    }
-
-    pub(super) fn releaser(&self) -> BrowserbaseReleaser {
-        BrowserbaseReleaser { client: self.client.clone(), project: self.project.clone() }
-    }
+/// One account: both its faces share a client.
+pub(super) fn connect(settings: &AccountSettings, key: SecretString, clock: Clock) -> Result<Connected, String> {
+    let client = Arc::new(Client::new(ClientSettings {
+        base_url: &settings.base_url,
+        header_name: HeaderName::from_static("x-bb-api-key"),
+        key,
+        timeout: settings.request_timeout,
+        clock,
+    })?);
+    let project: Project = settings.project_id.as_deref().map(Arc::from);
+    let lister = BrowserbaseLister { client: client.clone(), project: project.clone() };
+    Ok(Connected { lister: Arc::new(lister), releaser: Arc::new(BrowserbaseReleaser { client, project }) })
 }
 
 /// Reads sessions.
 #[derive(Debug)]
-pub(super) struct BrowserbaseLister {
+struct BrowserbaseLister {
     client: Arc<Client>,
     project: Project,
 }
@@ -72,7 +60,7 @@ impl Lister for BrowserbaseLister {
 
 /// Ends sessions.
 #[derive(Debug)]
-pub(super) struct BrowserbaseReleaser {
+struct BrowserbaseReleaser {
     client: Arc<Client>,
     project: Project,
 }
@@ -97,11 +85,13 @@ fn request_release(project: &Project) -> Value {
 
 /// PENDING is asked first: a session that begins to run between the two calls is then in both, and in the other order it would be in neither.
 async fn list(client: &Client, project: &Project) -> Exchange<Listing> {
-    let pending = client.send(of_status("PENDING")).await;
-    if let Some(fault) = pending.result.as_ref().err().filter(|fault| forbids_another_call(fault)).cloned() {
-        return pending.then(|_| Err(fault));
+    let mut trail = Trail::default();
+    let pending = trail.take(client.send(of_status("PENDING")).await);
+    if let Some(fault) = pending.as_ref().err().filter(|fault| forbids_another_call(fault)).cloned() {
+        return trail.end(Err(fault));
     }
-    both(pending, client.send(of_status("RUNNING")).await, project)
+    let running = trail.take(client.send(of_status("RUNNING")).await);
+    trail.end(merged(pending, running, project))
 }
 
 fn of_status(status: &'static str) -> Call {
@@ -111,13 +101,6 @@ fn of_status(status: &'static str) -> Call {
 /// The key is refused, or is to be silent: a second call would only make it worse.
 fn forbids_another_call(fault: &Fault) -> bool {
     fault.is_refusal() || fault.kind == FaultKind::Throttled || fault.retry_after.is_some()
-}
-
-/// One listing from the two calls, with the tighter of the two clock readings.
-fn both(pending: Exchange<Vec<u8>>, running: Exchange<Vec<u8>>, project: &Project) -> Exchange<Listing> {
-    let clock = [pending.clock, running.clock].into_iter().flatten().min_by_key(|reading| reading.received.duration_since(reading.sent));
-    let requests = [pending.requests, running.requests].concat();
-    Exchange { result: merged(pending.result, running.result, project), sent_at: pending.sent_at, clock, requests }
 }
 
 /// Without the running ones there is no listing; without the pending ones it is partial. RUNNING was asked last and wins.
@@ -156,9 +139,7 @@ impl Gathered {
 fn read(body: &[u8], asked: &SessionId) -> Result<Session, Fault> {
     match wire::session(body)? {
         Row::Live(session) | Row::LeftOut(session) if session.id == *asked => Ok(*session),
-        Row::Rejected(row) if row.id.as_ref().is_none_or(|id| id == asked) => {
-            Err(Fault::new(FaultKind::Unreadable, format!("a session of which {}", row.why)))
-        }
+        Row::Rejected(row) if row.id.as_ref().is_none_or(|id| id == asked) => Err(unread(&row.why)),
         _ => Err(another_session()),
     }
 }
@@ -167,7 +148,7 @@ fn read(body: &[u8], asked: &SessionId) -> Result<Session, Fault> {
 fn released(body: Result<Vec<u8>, Fault>, asked: &SessionId) -> Result<Option<Session>, Fault> {
     let body = match body {
         Ok(body) => body,
-        Err(fault) if fault.status.is_some_and(|status| (200..300).contains(&status)) => return Ok(None),
+        Err(fault) if is_success(&fault) => return Ok(None),
         Err(fault) => return Err(fault),
     };
     match wire::session(&body) {
@@ -175,8 +156,4 @@ fn released(body: Result<Vec<u8>, Fault>, asked: &SessionId) -> Result<Option<Se
         Ok(Row::Live(session) | Row::LeftOut(session)) => Ok(Some(*session)),
         Ok(Row::Rejected(_)) | Err(_) => Ok(None),
     }
-}
-
-fn another_session() -> Fault {
-    Fault::new(FaultKind::Unreadable, "the provider answered with another session than the one asked for: check `base_url` and any proxy before it")
 }

@@ -78,6 +78,11 @@ impl Call {
         Self { method: Method::PATCH, ..Self::post(operation, segments, body) }
     }
 
+    /// A POST that says everything in its address.
+    pub(super) fn bare_post(operation: Operation, segments: &[&str]) -> Self {
+        Self { method: Method::POST, ..Self::get(operation, segments) }
+    }
+
     pub(super) fn query(mut self, name: &'static str, value: impl ToString) -> Self {
         self.query.push((name, value.to_string()));
         self
@@ -212,19 +217,22 @@ impl Client {
 
     /// The fault that a status other than 2xx stands for. The body is a help, not a need: where it cannot be read the status still speaks.
     async fn refusal(&self, response: Response, deadline: Instant, received: Timestamp) -> Fault {
-        let status = response.status();
-        let kind = kind(status);
-        let headers = response.headers().clone();
-        let said = match kind {
-            FaultKind::Redirected => moved(&self.base, &headers),
-            _ => self.read(response, ERROR_CAP, deadline).await.ok().and_then(|body| detail::said(&body)),
-        };
-        Fault {
-            kind,
-            status: Some(status.as_u16()),
-            detail: said.map(|text| self.redactor.clean(&text)).filter(|text| !text.is_empty()).unwrap_or_else(|| detail::silent(kind).to_owned()),
-            retry_after: retry_after::wait(&headers, kind, date(&headers).unwrap_or(received)),
+        let (status, headers) = (response.status(), response.headers().clone());
+        let by_status = kind(status);
+        if by_status == FaultKind::Redirected {
+            return self.fault(by_status, status, moved(&self.base, &headers), None);
         }
+        let body = self.read(response, ERROR_CAP, deadline).await.unwrap_or_default();
+        let now = date(&headers).unwrap_or(received);
+        let asked = retry_after::asked(&headers, &body, now);
+        let at_capacity = by_status == FaultKind::Throttled && asked.is_none() && detail::speaks_of_concurrency(&body);
+        let kind = if at_capacity { FaultKind::AtCapacity } else { by_status };
+        self.fault(kind, status, detail::said(&body), asked.or_else(|| retry_after::reset(&headers, now).filter(|_| kind == FaultKind::Throttled)))
+    }
+
+    fn fault(&self, kind: FaultKind, status: StatusCode, said: Option<String>, retry_after: Option<SignedDuration>) -> Fault {
+        let detail = said.map(|text| self.redactor.clean(&text)).filter(|text| !text.is_empty());
+        Fault { kind, status: Some(status.as_u16()), detail: detail.unwrap_or_else(|| detail::silent(kind).to_owned()), retry_after }
     }
 
     fn timed_out(&self) -> Fault {

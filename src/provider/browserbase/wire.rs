@@ -1,25 +1,19 @@
 //! Browserbase's JSON, and what it means in our words. Fields that could hold a credential are not named here, so that they are never read.
 
-use std::fmt;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, SeqAccess, Visitor};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::domain::fault::Fault;
 use crate::domain::listing::RejectedRow;
 use crate::domain::name::{Kind, SessionId};
-use crate::domain::session::{Metadata, Parts, Phase, Session, Status};
-use crate::domain::time::Timestamp;
+use crate::domain::session::{Parts, Phase, Session, Status};
 use crate::provider::http::unreadable;
+use crate::provider::json::{self, instant, metadata, optional, required};
 
 /// The project that the account is limited to, if any.
 pub(super) type Project = Option<Arc<str>>;
-
-/// An id longer than this is none.
-const LONGEST_ID: usize = 256;
 
 /// One row of a listing, judged.
 #[derive(Debug)]
@@ -41,40 +35,13 @@ impl Row {
 
 /// Reads a listing row by row as it stands in memory. Fails only where the whole is not a list.
 pub(super) fn rows(body: &[u8], project: &Project, mut each: impl FnMut(Row)) -> Result<(), Fault> {
-    let mut input = serde_json::Deserializer::from_slice(body);
-    let list = EachRow(|raw: &RawValue| each(row(raw, project)));
-    list.deserialize(&mut input).and_then(|()| input.end()).map_err(|error| unreadable(body, &error))
+    json::rows(body, |raw| each(row(raw, project)))
 }
 
 /// Reads a body that is one session.
 pub(super) fn session(body: &[u8]) -> Result<Row, Fault> {
     let raw: &RawValue = serde_json::from_slice(body).map_err(|error| unreadable(body, &error))?;
     Ok(row(raw, &None))
-}
-
-struct EachRow<F>(F);
-
-impl<'de, F: FnMut(&'de RawValue)> DeserializeSeed<'de> for EachRow<F> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
-        input.deserialize_seq(self)
-    }
-}
-
-impl<'de, F: FnMut(&'de RawValue)> Visitor<'de> for EachRow<F> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of sessions")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut rows: A) -> Result<(), A::Error> {
-        while let Some(row) = rows.next_element()? {
-            (self.0)(row);
-        }
-        Ok(())
-    }
 }
 
 /// The fields that are read of a session, each still as written: one that cannot be read spoils its own row, and is named.
@@ -113,15 +80,14 @@ struct IdAlone<'a> {
 }
 
 fn row(raw: &RawValue, project: &Project) -> Row {
-    // Without this check a list would be taken for an object, field by field in our order.
-    if !raw.get().starts_with('{') {
+    if !json::is_object(raw) {
         return Row::Rejected(RejectedRow { id: None, why: "the row is not an object".to_owned() });
     }
     let Ok(fields) = serde_json::from_str::<Fields<'_>>(raw.get()) else {
-        let id = serde_json::from_str::<IdAlone<'_>>(raw.get()).ok().and_then(|row| id(row.id).ok());
+        let id = serde_json::from_str::<IdAlone<'_>>(raw.get()).ok().and_then(|row| json::id(row.id, "id").ok());
         return Row::Rejected(RejectedRow { id, why: "the row has a field twice".to_owned() });
     };
-    let id = match id(fields.id) {
+    let id = match json::id(fields.id, "id") {
         Ok(id) => id,
         Err(why) => return Row::Rejected(RejectedRow { id: None, why }),
     };
@@ -130,13 +96,6 @@ fn row(raw: &RawValue, project: &Project) -> Row {
         Ok(session) => Row::Live(Box::new(session)),
         Err(why) => Row::Rejected(RejectedRow { id: Some(id), why }),
     }
-}
-
-/// Non-empty, printable, and such that it can stand in an address.
-fn id(raw: Option<&RawValue>) -> Result<SessionId, String> {
-    let text: String = required(raw, "id")?;
-    let fits = text.chars().count() <= LONGEST_ID && !text.chars().any(char::is_control) && !matches!(text.trim(), "" | "." | "..");
-    if fits { Ok(text.into()) } else { Err("`id` is empty, too long or not printable".to_owned()) }
 }
 
 fn live(fields: &Fields<'_>, id: SessionId, project: &Project) -> Result<Session, String> {
@@ -178,31 +137,6 @@ fn status(word: &str) -> Status {
         _ => Phase::Unknown,
     };
     Status::new(word, phase)
-}
-
-fn metadata(raw: Option<&RawValue>) -> Metadata {
-    match raw.map(|raw| serde_json::from_str::<Value>(raw.get())).transpose() {
-        Ok(value) => Metadata::from_json(value),
-        Err(_) => Metadata::Unreadable { found: "JSON that cannot be held" },
-    }
-}
-
-/// RFC 3339; without an offset it is UTC.
-fn instant(raw: Option<&RawValue>, name: &str) -> Result<Option<Timestamp>, String> {
-    let Some(text) = optional::<String>(raw, name)? else { return Ok(None) };
-    let text = text.trim();
-    match text.parse().or_else(|_| format!("{text}Z").parse()) {
-        Ok(at) => Ok(Some(at)),
-        Err(_) => Err(format!("`{name}` is not an instant")),
-    }
-}
-
-fn required<T: DeserializeOwned>(raw: Option<&RawValue>, name: &str) -> Result<T, String> {
-    optional(raw, name)?.ok_or_else(|| format!("`{name}` is missing"))
-}
-
-fn optional<T: DeserializeOwned>(raw: Option<&RawValue>, name: &str) -> Result<Option<T>, String> {
-    raw.map_or(Ok(None), |raw| serde_json::from_str(raw.get()).map_err(|_| format!("`{name}` cannot be read")))
 }
 
 #[cfg(test)]

@@ -21,6 +21,12 @@ pub(super) fn said(body: &[u8]) -> Option<String> {
     }
 }
 
+/// A 429 for having too many sessions at a time, and not for asking too often.
+pub(super) fn speaks_of_concurrency(body: &[u8]) -> bool {
+    let too_often = serde_json::from_slice::<Value>(body).is_ok_and(|body| body["error"] == "rate_limited");
+    !too_often && said(body).is_some_and(|sentence| sentence.to_lowercase().contains("concurrent"))
+}
+
 fn sentence(value: &Value, depth: usize) -> Option<&str> {
     match value {
         _ if depth == 0 => None,
@@ -88,6 +94,32 @@ mod tests {
         ];
         for (body, expected) in cases {
             assert_eq!(said(body.as_bytes()).as_deref(), expected, "{body}");
+        }
+    }
+
+    const AT_CAPACITY: &str = r#"{"detail":"Too many concurrent active sessions. Please wait for one to finish, kill one, or upgrade your plan."}"#;
+
+    #[test]
+    fn the_sentences_of_browser_use_are_found() {
+        let spent = r#"{"detail":{"code":"api_key_monthly_spend_limit_reached","message":"This key has spent its limit.","cap":5,"spent":5.2}}"#;
+        let invalid = r#"{"detail":[{"loc":["query","pageSize"],"msg":"Input should be less than or equal to 100","type":"less_than_equal"}]}"#;
+        let cases = [
+            (spent, "This key has spent its limit."),
+            (r#"{"detail":"API key is missing required scope: sessions:read"}"#, "API key is missing required scope: sessions:read"),
+            (invalid, "Input should be less than or equal to 100"),
+            (r#"{"error":"rate_limited","limit_rps":25,"retry_after_seconds":5}"#, "rate_limited"),
+            (AT_CAPACITY, "Too many concurrent active sessions. Please wait for one to finish, kill one, or upgrade your plan."),
+        ];
+        for (body, expected) in cases {
+            assert_eq!(said(body.as_bytes()).as_deref(), Some(expected), "{body}");
+        }
+    }
+
+    #[test]
+    fn too_many_sessions_at_a_time_is_not_too_many_requests() {
+        assert!(speaks_of_concurrency(AT_CAPACITY.as_bytes()) && speaks_of_concurrency(br#"{"detail":{"message":"Concurrent limit"}}"#));
+        for body in ["", "slow down", r#"{"error":"rate_limited","message":"too many concurrent requests"}"#] {
+            assert!(!speaks_of_concurrency(body.as_bytes()), "{body}");
         }
     }
 

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::fault::FaultKind;
+use crate::domain::session::Metadata;
 
 fn whole() -> Value {
     json!({

@@ -1,0 +1,214 @@
+//! Browsers and agent sessions, joined into what a person would call a session: an agent session and its browser are one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::forbids_another_call;
+use super::paging::Read;
+use super::seen::Seen;
+use super::wire::{Agent, Browser, Owner};
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::listing::{Complete, Listing, RejectedRow, Rows};
+use crate::domain::name::{ApiVersion, Kind, SessionId};
+use crate::domain::session::{Metadata, Parts, Session, Target};
+
+/// A listing in the making.
+#[derive(Debug)]
+pub(super) struct Joined {
+    /// Of these kinds everything is known, and stands in `sure`.
+    pub(super) kinds: &'static [Kind],
+    pub(super) sure: Rows,
+    pub(super) rest: Rows,
+    pub(super) why: Option<Fault>,
+}
+
+impl Joined {
+    pub(super) fn sessions(&self) -> impl Iterator<Item = &Session> {
+        self.sure.sessions.iter().chain(&self.rest.sessions)
+    }
+
+    pub(super) fn sessions_mut(&mut self) -> impl Iterator<Item = &mut Session> {
+        self.sure.sessions.iter_mut().chain(&mut self.rest.sessions)
+    }
+
+    pub(super) fn listing(self) -> Listing {
+        match self.why {
+            None => Listing::complete(self.sure),
+            Some(why) => {
+                let whole = (!self.kinds.is_empty()).then(|| Complete::of(self.kinds, self.sure));
+                Listing::Partial { rows: self.rest, whole, why }
+            }
+        }
+    }
+}
+
+/// Joins what was read. Fails where nothing was.
+pub(super) fn joined(version: ApiVersion, browsers: Result<Read<Browser>, Fault>, agents: Result<Read<Agent>, Fault>) -> Result<Joined, Fault> {
+    let why = match (&browsers, &agents) {
+        (Err(first), Err(second)) => return Err(weightier(first, second).clone()),
+        (first, second) => [lack(first), lack(second)].into_iter().flatten().reduce(weightier).cloned(),
+    };
+    let whole = (lack(&browsers).is_none(), lack(&agents).is_none());
+    let (alone, of_agents) = Inventories::new(version, browsers, agents).sessions();
+    Ok(match whole {
+        (true, true) => Joined { kinds: Kind::ALL, sure: both(alone, of_agents), rest: Rows::default(), why },
+        (true, false) => Joined { kinds: &[Kind::Browser], sure: alone, rest: of_agents, why },
+        (false, _) => Joined { kinds: &[], sure: Rows::default(), rest: both(alone, of_agents), why },
+    })
+}
+
+fn lack<T>(inventory: &Result<Read<T>, Fault>) -> Option<&Fault> {
+    match inventory {
+        Ok(read) => read.lack.as_ref(),
+        Err(fault) => Some(fault),
+    }
+}
+
+/// The one that says more about what to do next: that the key is refused, or has to be silent.
+fn weightier<'a>(first: &'a Fault, second: &'a Fault) -> &'a Fault {
+    let weighs = |fault: &Fault| fault.is_refusal() || forbids_another_call(fault);
+    if weighs(second) && !weighs(first) { second } else { first }
+}
+
+fn both(mut rows: Rows, more: Rows) -> Rows {
+    let known: BTreeSet<SessionId> = rows.sessions.iter().map(|session| session.id.clone()).collect();
+    rows.sessions.extend(more.sessions.into_iter().filter(|session| !known.contains(&session.id)));
+    rows.rejected.extend(more.rejected);
+    rows
+}
+
+/// The two inventories, sorted for joining.
+struct Inventories {
+    version: ApiVersion,
+    alone: Vec<Browser>,
+    /// The live browsers of each agent session, the oldest first.
+    browsers: BTreeMap<SessionId, Vec<Browser>>,
+    agents: BTreeMap<SessionId, Agent>,
+    /// Rows that could not be read: of browsers alone, and of agent sessions or what belongs to one.
+    rejected: Vec<RejectedRow>,
+    rejected_agents: BTreeMap<SessionId, String>,
+    nameless_agents: Vec<RejectedRow>,
+    /// Every live browser's agent session is known.
+    browsers_known: bool,
+    /// What stands under the id of an agent session that was not read: whether it may live.
+    missing_lives: bool,
+}
+
+impl Inventories {
+    fn new(version: ApiVersion, browsers: Result<Read<Browser>, Fault>, agents: Result<Read<Agent>, Fault>) -> Self {
+        // What is not in a list of active sessions that was read to its end is not active. A key without the right to read them cannot stop them either.
+        // Any other fault says nothing of what would have been read.
+        let missing_lives = match lack(&agents) {
+            Some(fault) => fault.kind != FaultKind::Forbidden,
+            None => agents.as_ref().is_ok_and(|read| read.rejected.iter().any(|row| row.id.is_none())),
+        };
+        let mut sorted = Self {
+            version,
+            alone: Vec::new(),
+            browsers: BTreeMap::new(),
+            agents: BTreeMap::new(),
+            rejected: Vec::new(),
+            rejected_agents: BTreeMap::new(),
+            nameless_agents: Vec::new(),
+            browsers_known: lack(&browsers).is_none(),
+            missing_lives,
+        };
+        browsers.into_iter().for_each(|read| sorted.sort_browsers(read));
+        agents.into_iter().for_each(|read| sorted.sort_agents(read));
+        sorted
+    }
+
+    fn sort_browsers(&mut self, read: Read<Browser>) {
+        for row in read.rejected {
+            match row.owner {
+                Owner::None => self.rejected.push(RejectedRow { id: row.id, why: row.why }),
+                // Its agent session would be taken for one without a browser.
+                Owner::Agent(agent) => drop(self.rejected_agents.insert(agent, format!("its browser is not known: {}", row.why))),
+                Owner::Unknown => {
+                    self.browsers_known = false;
+                    self.rejected.push(RejectedRow { id: None, why: row.why });
+                }
+            }
+        }
+        for browser in read.rows.into_iter().filter(|browser| !browser.status.phase.is_ended()) {
+            match browser.agent.clone() {
+                None => self.alone.push(browser),
+                Some(agent) => self.browsers.entry(agent).or_default().push(browser),
+            }
+        }
+        for browsers in self.browsers.values_mut() {
+            browsers.sort_by(|one, other| (one.started_at, &one.id).cmp(&(other.started_at, &other.id)));
+        }
+    }
+
+    fn sort_agents(&mut self, read: Read<Agent>) {
+        for row in read.rejected {
+            match row.id {
+                Some(id) => drop(self.rejected_agents.insert(id, row.why)),
+                None => self.nameless_agents.push(RejectedRow { id: None, why: row.why }),
+            }
+        }
+        self.agents.extend(read.rows.into_iter().map(|agent| (agent.id.clone(), agent)));
+    }
+
+    /// The browsers alone, and whatever belongs to agents.
+    fn sessions(self) -> (Rows, Rows) {
+        let alone = self.alone.iter().map(alone).collect();
+        let ids: BTreeSet<&SessionId> = self.agents.keys().chain(self.browsers.keys()).collect();
+        let readable = ids.into_iter().filter(|id| !self.rejected_agents.contains_key(id));
+        let of_agents = readable.filter_map(|id| self.of_agent(id)).collect();
+        let rejected = self.rejected_agents.into_iter().map(|(id, why)| RejectedRow { id: Some(id), why });
+        let rejected = rejected.chain(self.nameless_agents).collect();
+        (Rows { sessions: alone, rejected: self.rejected }, Rows { sessions: of_agents, rejected })
+    }
+
+    /// The session under an agent session's id, unless it is over.
+    ///
+    /// Of several live browsers the oldest is meant. Where the agent session lives its stop ends them all; where it does not, the others show up one by one,
+    /// each as another life, once the one before is over.
+    fn of_agent(&self, id: &SessionId) -> Option<Session> {
+        let agent = self.agents.get(id);
+        let browsers = self.browsers.get(id).map_or(&[][..], Vec::as_slice);
+        let live = agent.filter(|agent| !agent.status.phase.is_ended());
+        let parts = Parts {
+            own: self.version != ApiVersion::V4 && (live.is_some() || (agent.is_none() && self.missing_lives)),
+            browser: browsers.first().map(|browser| browser.id.clone()),
+            run: live.and_then(|agent| agent.run.clone()),
+        };
+        if live.is_none() && browsers.is_empty() {
+            return None;
+        }
+        let target = Target { id: id.clone(), kind: Kind::Agent, parts };
+        Some(Seen::of(agent, browsers.first())?.session(&target, self.metadata(browsers)))
+    }
+
+    fn metadata(&self, browsers: &[Browser]) -> Metadata {
+        match (self.version, browsers) {
+            // A tag on a browser that was not read could protect it.
+            (_, []) if !self.browsers_known => Metadata::Unlearnt { why: "the browsers could not be read" },
+            // Those of its tasks are still to come.
+            (ApiVersion::V2, []) => Metadata::default(),
+            (ApiVersion::V3 | ApiVersion::V4, []) => Metadata::NotKept,
+            (_, browsers) => of_all(browsers),
+        }
+    }
+}
+
+fn alone(browser: &Browser) -> Session {
+    let target = Target { id: browser.id.clone(), kind: Kind::Browser, parts: Parts::default() };
+    Seen::Browser(browser).session(&target, browser.metadata.clone())
+}
+
+/// What stands on any of them: the stop of their agent session ends them all. The oldest has the first word.
+fn of_all(browsers: &[Browser]) -> Metadata {
+    let mut all = serde_json::Map::new();
+    for browser in browsers {
+        let Metadata::Tags(tags) = &browser.metadata else { return browser.metadata.clone() };
+        for (key, value) in tags {
+            all.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    Metadata::Tags(all)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+//! What owners write on tasks, under v2: agent sessions have no tags of their own there, and their tasks do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::paging::Read;
+use super::wire::{Owner, Task};
+use crate::domain::fault::Fault;
+use crate::domain::name::SessionId;
+use crate::domain::session::{Metadata, Session};
+use crate::domain::time::{SignedDuration, Timestamp, later};
+use crate::provider::unread;
+
+/// A task may be a little older than the session that was opened for it, and may show up a little later than a younger one.
+const OVERLAP: SignedDuration = SignedDuration::from_mins(1);
+
+/// The tags of the tasks of sessions that live, from one listing to the next.
+#[derive(Debug, Default)]
+pub(super) struct TaskTags {
+    /// The newest task seen.
+    newest: Option<Timestamp>,
+    /// Each session whose tasks were all read.
+    sessions: BTreeMap<SessionId, Tags>,
+}
+
+/// One session's.
+#[derive(Debug, Default)]
+struct Tags {
+    /// By key: when its task was created, and what it says.
+    found: BTreeMap<String, (Timestamp, Value)>,
+    /// What stands instead, where a task could not be read.
+    spoilt: Option<Metadata>,
+}
+
+impl TaskTags {
+    /// From when on tasks are to be asked for; nothing where no session lives.
+    pub(super) fn after<'a>(&self, live: impl Iterator<Item = &'a Session>) -> Option<Timestamp> {
+        let since = |session: &Session| match self.newest.filter(|_| self.sessions.contains_key(&session.id)) {
+            Some(newest) => newest,
+            None => session.since(),
+        };
+        live.map(since).min().map(|earliest| later(earliest, -OVERLAP))
+    }
+
+    /// Takes in what was asked for. Fails where a tag may be missing, and then has learnt nothing.
+    pub(super) fn learn<'a>(&mut self, live: impl Iterator<Item = &'a Session>, read: Read<Task>) -> Result<(), Fault> {
+        if let Some(fault) = read.lack {
+            return Err(fault);
+        }
+        if let Some(row) = read.rejected.iter().find(|row| row.owner == Owner::Unknown) {
+            return Err(unread(&format!("a task cannot be read: {}", row.why)));
+        }
+        let live: BTreeSet<&SessionId> = live.map(|session| &session.id).collect();
+        self.sessions.retain(|id, _| live.contains(id));
+        for id in live {
+            self.sessions.entry(id.clone()).or_default();
+        }
+        for row in read.rejected {
+            if let Owner::Agent(id) = row.owner {
+                self.spoil(&id, Metadata::Unlearnt { why: "one of its tasks could not be read" });
+            }
+        }
+        read.rows.into_iter().for_each(|task| self.add(task));
+        Ok(())
+    }
+
+    fn spoil(&mut self, id: &SessionId, instead: Metadata) {
+        if let Some(tags) = self.sessions.get_mut(id) {
+            tags.spoilt = Some(instead);
+        }
+    }
+
+    fn add(&mut self, task: Task) {
+        self.newest = self.newest.max(Some(task.created_at));
+        let Metadata::Tags(found) = task.metadata else { return self.spoil(&task.agent, task.metadata) };
+        let Some(tags) = self.sessions.get_mut(&task.agent) else { return };
+        for (key, value) in found {
+            if tags.found.get(&key).is_none_or(|(at, _)| *at < task.created_at) {
+                tags.found.insert(key, (task.created_at, value));
+            }
+        }
+    }
+
+    /// Adds to a session's own tags those of its tasks; its own have the first word.
+    pub(super) fn apply(&self, session: &mut Session) {
+        let (Metadata::Tags(own), Some(tags)) = (&mut session.metadata, self.sessions.get(&session.id)) else { return };
+        for (key, (_, value)) in &tags.found {
+            own.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+        if let Some(instead) = &tags.spoilt {
+            session.metadata = instead.clone();
+        }
+    }
+}
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::fault::FaultKind;
+    use crate::domain::fixtures::{at, mins, session};
+    use crate::provider::browser_use::wire::Rejected;
+
+    fn task(id: &str, agent: &str, minute: i64, metadata: Value) -> Task {
+        let metadata = Metadata::from_json(Some(metadata));
+        Task { id: id.into(), agent: agent.into(), created_at: later(at(0), mins(minute)), metadata }
+    }
+
+    fn read(rows: Vec<Task>) -> Read<Task> {
+        Read { rows, rejected: Vec::new(), lack: None }
+    }
+
+    fn rejected(owner: Owner) -> Read<Task> {
+        Read { rejected: vec![Rejected { id: Some("t".into()), owner, why: "`createdAt` is missing".to_owned() }], ..read(Vec::new()) }
+    }
+
+    /// Live since this minute, without tags of its own.
+    fn live(id: &str, minute: i64) -> Session {
+        Session { started_at: Some(later(at(0), mins(minute))), ..session(id, json!({})) }
+    }
+
+    fn learnt(live: &[Session], tasks: Vec<Task>) -> TaskTags {
+        let mut tags = TaskTags::default();
+        tags.learn(live.iter(), read(tasks)).expect("learnt");
+        tags
+    }
+
+    fn applied(tags: &TaskTags, mut session: Session) -> Metadata {
+        tags.apply(&mut session);
+        session.metadata
+    }
+
+    fn after(tags: &TaskTags, live: &[Session]) -> Option<i64> {
+        tags.after(live.iter()).map(|after| after.duration_since(at(0)).as_mins())
+    }
+
+    #[test]
+    fn the_newest_task_wins_per_key_and_the_sessions_own_tags_over_all() {
+        let tasks = vec![
+            task("t2", "a", 2, json!({ "env": "new", "own": "task" })),
+            task("t1", "a", 1, json!({ "env": "old", "ticket": 7 })),
+            task("t3", "b", 3, json!({ "env": "other" })),
+        ];
+        let own = session("a", json!({ "own": "browser" }));
+        let tags = learnt(&[own.clone(), live("b", 0)], tasks);
+        assert_eq!(applied(&tags, own), Metadata::from_json(Some(json!({ "env": "new", "own": "browser", "ticket": 7 }))));
+    }
+
+    #[test]
+    fn the_first_asking_reaches_back_to_the_oldest_session_and_the_next_only_to_the_newest_task() {
+        let (old, young) = (live("a", 10), live("b", 20));
+        let mut tags = TaskTags::default();
+        assert_eq!(after(&tags, &[young.clone(), old.clone()]), Some(9));
+        tags.learn([&old, &young].into_iter(), read(vec![task("t", "a", 30, json!({ "env": "ci" }))])).expect("learnt");
+        assert_eq!(after(&tags, &[old.clone(), young.clone()]), Some(29));
+        assert_eq!(after(&tags, &[old.clone(), young, live("c", 5)]), Some(4), "a session that is new here is asked about from its start");
+        tags.learn([&old].into_iter(), read(Vec::new())).expect("learnt");
+        assert_eq!(applied(&tags, old).get("env"), Some(&json!("ci")), "what was learnt before stays");
+    }
+
+    #[test]
+    fn nothing_is_asked_where_no_session_lives_and_what_no_longer_lives_is_forgotten() {
+        let mut tags = learnt(&[live("a", 10)], vec![task("t", "a", 30, json!({ "env": "ci" }))]);
+        assert_eq!(after(&tags, &[]), None);
+        tags.learn([&live("b", 20)].into_iter(), read(Vec::new())).expect("learnt");
+        assert_eq!(applied(&tags, live("a", 10)), Metadata::default());
+        assert_eq!(after(&tags, &[live("a", 10)]), Some(9));
+    }
+
+    #[test]
+    fn where_a_tag_may_be_missing_nothing_is_learnt() {
+        let mut tags = TaskTags::default();
+        let lack = Read { lack: Some(Fault::new(FaultKind::Unreadable, "does not add up")), ..read(vec![task("t", "a", 30, json!({}))]) };
+        for tasks in [lack, rejected(Owner::Unknown)] {
+            tags.learn([&live("a", 10)].into_iter(), tasks).expect_err("a fault");
+            assert_eq!(after(&tags, &[live("a", 10)]), Some(9), "asked for again from the start");
+        }
+    }
+
+    #[test]
+    fn a_task_that_cannot_be_read_leaves_its_session_without_known_tags() {
+        let mut tags = TaskTags::default();
+        tags.learn([&live("a", 10), &live("b", 10)].into_iter(), rejected(Owner::Agent("a".into()))).expect("learnt");
+        assert!(matches!(applied(&tags, live("a", 10)), Metadata::Unlearnt { .. }));
+        assert_eq!(applied(&tags, live("b", 10)), Metadata::default());
+        let strange = learnt(&[live("a", 10)], vec![task("t", "a", 30, json!("env=ci"))]);
+        assert_eq!(applied(&strange, live("a", 10)), Metadata::Unreadable { found: "a text" });
+    }
+}
