@@ -22,6 +22,7 @@ async function call(face, method, name, body) {
   const answer = await fetch(face.prism.address + face.base + name, { method, headers, body: body && JSON.stringify(body) });
   const text = await answer.text();
   assert.ok(answer.ok, `${face.name}: ${method} ${name}: ${answer.status} ${text}`);
+  face.prism.calls += 1;
   return JSON.parse(text);
 }
 
@@ -82,18 +83,33 @@ async function allConfirmed(running) {
 /** What the daemon asked of this face: everything that it has to ask to do its work, and nothing that the document does not know. */
 function judgeRequests(face) {
   const all = face.prism.requests();
-  const requests = all.slice(face.lives.length, all.length - face.read);
+  // Between our own calls: those that created, and those that looked again when the daemon was gone.
+  const requests = all.slice(face.lives.length, all.length - (face.prism.calls - face.lives.length));
   assert.deepEqual([...new Set(requests.map(({ operation }) => operation))].sort(), face.asks, `${face.name}: what the daemon asks`);
   assert.deepEqual(requests.flatMap((request) => face.prism.unknownParameters(request)), [], `${face.name}: parameters`);
   console.log(`${face.name}: ${requests.length} requests and their answers are as the document says`);
 }
 
+/** Everything that was created reads as ended, and so does every browser that came of it. */
 async function judgeEnds(face) {
   const things = face.lives.map(({ shown }) => shown);
-  face.read = things.length;
+  if (face.provider === "browser-use") {
+    const { items } = await call(face, "GET", "/browsers?pageSize=100");
+    assert.ok(items.length > 1, `${face.name}: agents have browsers`);
+    things.push(...items.map(({ id }) => `/browsers/${id}`));
+  }
   for (const thing of things) {
     const { status } = await call(face, "GET", thing);
     assert.ok(["COMPLETED", "stopped", "cancelled"].includes(status), `${face.name}: ${thing} is ${status}`);
+  }
+}
+
+/** What lives and has lived in the seeded world is told as the document says, too. */
+async function judgeSeeded(face) {
+  for (const listing of face.listings) {
+    const answer = await call({ ...face, key: face.seeded }, "GET", listing);
+    const rows = Array.isArray(answer) ? answer : Object.values(answer).find(Array.isArray);
+    assert.ok(rows.length > 1, `${face.name}: ${listing} of the seeded world shows something`);
   }
 }
 
@@ -123,6 +139,7 @@ const running = await daemon();
 await allConfirmed(running);
 assert.equal(await running.stop(), 0, running.lines.join("\n"));
 await Promise.all(FACES.map(judgeEnds));
+await Promise.all(FACES.map(judgeSeeded));
 await Promise.all([...FACES.map(judgeMistake), judgeLiar(FACES[0])]);
 FACES.forEach(judgeRequests);
 process.exit(0);

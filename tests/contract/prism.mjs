@@ -14,6 +14,9 @@ function served(document) {
 }
 
 export class Prism {
+  /** How many answers we have got through it ourselves. */
+  calls = 0;
+
   /** One for this document, before the server at this address. `folder` is for the document as it is served. */
   static async start(name, upstream, environment, folder) {
     const document = served(JSON.parse(fs.readFileSync(new URL(`${name}.json`, DOCUMENTS), "utf8")));

@@ -12,7 +12,7 @@ make() {
     command -v npm >/dev/null || unavailable "there is no npm"
     mkdir "$1"
     cp "$here/package.json" "$here/package-lock.json" "$1"
-    (cd "$1" && npm ci --ignore-scripts --engine-strict --no-audit --no-fund --silent) || unavailable "Prism cannot be installed"
+    (cd "$1" && npm ci --ignore-scripts --engine-strict --no-audit --no-fund --silent --prefer-offline) || unavailable "Prism cannot be installed"
 }
 
 rename() {
