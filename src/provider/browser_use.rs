@@ -1,6 +1,7 @@
 //! Browser Use, in three versions of its API. It has two inventories: browsers, which bill, and agent sessions, each of which may have a browser. An agent
 //! session with its browser is one session of ours. Nothing here deletes or purges: that would take the history along.
 
+mod items;
 mod paging;
 mod pairs;
 mod reading;
@@ -24,10 +25,10 @@ use crate::domain::session::{Metadata, Parts, Session, Target};
 use crate::provider::http::{Client, ClientSettings, Transport};
 use crate::provider::trail::Trail;
 use crate::provider::{Answer, Connected, Lister, Releaser, another_session, unread};
+use items::Row;
 use paging::Inventory;
 use pairs::Joined;
 use tags::TaskTags;
-use wire::Row;
 
 /// The version of an account that names none: the one whose agent sessions carry tags.
 const DEFAULT_VERSION: ApiVersion = ApiVersion::V2;

@@ -1,7 +1,8 @@
-//! Browserbase's side of the seam against a server that breaks every promise there is.
+//! Browserbase's side of the seam against a server that breaks every promise there is; Browser Use's is below.
 
 #![expect(clippy::expect_used, reason = "a test's helper stops where the world is not as the test says")]
 
+mod browser_use;
 mod server;
 
 use std::io::Write;

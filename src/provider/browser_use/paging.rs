@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use serde_json::value::RawValue;
 
 use super::forbids_another_call;
-use super::wire::{self, Item, Margin, Rejected, Row};
+use super::items::{Item, Rejected, Row};
+use super::wire::{self, Margin};
 use crate::domain::event::Operation;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::name::{ApiVersion, SessionId};
@@ -187,8 +188,9 @@ impl<T: Item> Pages<T> {
         self.read.lack.get_or_insert_with(|| Fault::new(FaultKind::Unreadable, sentence));
     }
 
-    fn broken_off(self, fault: Fault) -> Read<T> {
-        Read { lack: Some(fault), ..self.read }
+    fn broken_off(mut self, fault: Fault) -> Read<T> {
+        self.read.lack.get_or_insert(fault);
+        self.read
     }
 }
 

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::forbids_another_call;
+use super::items::{Agent, Browser, Owner};
 use super::paging::Read;
 use super::seen::Seen;
-use super::wire::{Agent, Browser, Owner};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::listing::{Complete, Listing, RejectedRow, Rows};
 use crate::domain::name::{ApiVersion, Kind, SessionId};
@@ -69,6 +69,7 @@ fn weightier<'a>(first: &'a Fault, second: &'a Fault) -> &'a Fault {
     if weighs(second) && !weighs(first) { second } else { first }
 }
 
+/// Each id once: the first word on it stands.
 fn both(mut rows: Rows, more: Rows) -> Rows {
     let known: BTreeSet<SessionId> = rows.sessions.iter().map(|session| session.id.clone()).collect();
     rows.sessions.extend(more.sessions.into_iter().filter(|session| !known.contains(&session.id)));
@@ -83,8 +84,9 @@ struct Inventories {
     /// The live browsers of each agent session, the oldest first.
     browsers: BTreeMap<SessionId, Vec<Browser>>,
     agents: BTreeMap<SessionId, Agent>,
-    /// Rows that could not be read: of browsers alone, and of agent sessions or what belongs to one.
+    /// Browsers that could not be read, unless they belong to an agent session.
     rejected: Vec<RejectedRow>,
+    /// Agent sessions of which something could not be read, and what.
     rejected_agents: BTreeMap<SessionId, String>,
     nameless_agents: Vec<RejectedRow>,
     /// Every live browser's agent session is known.

@@ -2,8 +2,9 @@
 
 use serde_json::value::RawValue;
 
+use super::items::{Agent, Browser, Item, Row};
 use super::seen::Seen;
-use super::wire::{self, Agent, Browser, Item, Row};
+use super::wire;
 use super::{Account, one};
 use crate::domain::event::Operation;
 use crate::domain::fault::{Fault, FaultKind};

@@ -3,9 +3,10 @@
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::items::{Agent, Item, Row};
 use super::reading::{self, metadata};
 use super::seen::Seen;
-use super::wire::{self, Agent, Item, Row};
+use super::wire;
 use super::{Account, one};
 use crate::domain::event::Operation;
 use crate::domain::fault::{Fault, FaultKind};

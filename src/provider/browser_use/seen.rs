@@ -1,6 +1,6 @@
 //! One session of ours, put together from what was seen of it.
 
-use super::wire::{Agent, Browser, Item};
+use super::items::{Agent, Browser, Item};
 use crate::domain::session::{Metadata, Phase, Session, Status, Target};
 use crate::domain::time::Timestamp;
 

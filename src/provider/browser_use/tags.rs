@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::items::{Owner, Task};
 use super::paging::Read;
-use super::wire::{Owner, Task};
 use crate::domain::fault::Fault;
 use crate::domain::name::SessionId;
 use crate::domain::session::{Metadata, Session};
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
     use crate::domain::fault::FaultKind;
     use crate::domain::fixtures::{at, mins, session};
-    use crate::provider::browser_use::wire::Rejected;
+    use crate::provider::browser_use::items::Rejected;
 
     fn task(id: &str, agent: &str, minute: i64, metadata: Value) -> Task {
         let metadata = Metadata::from_json(Some(metadata));

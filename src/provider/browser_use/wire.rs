@@ -1,159 +1,24 @@
 //! Browser Use's JSON, and what it means in our words. Fields that could hold a credential, and what agents were told and found, are not named here, so that
 //! they are never read.
 
+mod page;
+mod status;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::domain::fault::{Fault, FaultKind};
+use super::items::{Agent, Browser, Owner, Rejected, Row, Task};
+use crate::domain::fault::Fault;
 use crate::domain::name::{ApiVersion, SessionId};
-use crate::domain::session::{Metadata, Phase, Status};
 use crate::domain::time::Timestamp;
 use crate::provider::http::unreadable;
 use crate::provider::json::{self, id, instant, metadata, optional, required};
 use crate::provider::unread;
+pub(super) use page::{Margin, page};
+use status::{browser_status, run_status, status_v2, status_v3};
 
 /// How many digits of a figure in megabytes are still whole bytes.
 const BYTES_IN_MB_DIGITS: usize = 6;
-
-/// One row, judged.
-#[derive(Debug)]
-pub(super) enum Row<T> {
-    Read(T),
-    Rejected(Rejected),
-}
-
-/// A row that could not be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Rejected {
-    pub(super) id: Option<SessionId>,
-    pub(super) owner: Owner,
-    /// What was wrong, without any of the row's values.
-    pub(super) why: String,
-}
-
-/// The agent session that a row belongs to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Owner {
-    None,
-    Agent(SessionId),
-    /// It could not be read: any agent session may be it.
-    Unknown,
-}
-
-/// What has an id of its own in an inventory.
-pub(super) trait Item {
-    fn id(&self) -> &SessionId;
-
-    /// When it ended, where that can be told of the likes of it.
-    fn ended_at(&self) -> Option<Timestamp> {
-        None
-    }
-}
-
-/// A browser: what bills, on its own or for an agent session.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Browser {
-    pub(super) id: SessionId,
-    /// The agent session that opened it.
-    pub(super) agent: Option<SessionId>,
-    pub(super) status: Status,
-    pub(super) started_at: Timestamp,
-    pub(super) expires_at: Option<Timestamp>,
-    pub(super) ended_at: Option<Timestamp>,
-    pub(super) proxy_bytes: Option<u64>,
-    pub(super) metadata: Metadata,
-}
-
-/// An agent session; under v4 a conversation as its latest run shows it, or that run alone.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Agent {
-    pub(super) id: SessionId,
-    /// As it is without a browser.
-    pub(super) status: Status,
-    pub(super) created_at: Timestamp,
-    pub(super) started_at: Option<Timestamp>,
-    pub(super) updated_at: Option<Timestamp>,
-    pub(super) finished_at: Option<Timestamp>,
-    pub(super) keep_alive: Option<bool>,
-    pub(super) proxy_bytes: Option<u64>,
-    /// The latest run, under v4.
-    pub(super) run: Option<SessionId>,
-}
-
-/// What its owner wrote on a task, under v2.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Task {
-    pub(super) id: SessionId,
-    pub(super) agent: SessionId,
-    pub(super) created_at: Timestamp,
-    pub(super) metadata: Metadata,
-}
-
-impl Item for Browser {
-    fn id(&self) -> &SessionId {
-        &self.id
-    }
-}
-
-impl Item for Agent {
-    fn id(&self) -> &SessionId {
-        &self.id
-    }
-
-    /// v3 and v4 name no instant for it; the last change of what has ended is the nearest that they give.
-    fn ended_at(&self) -> Option<Timestamp> {
-        self.finished_at.or(self.updated_at).filter(|_| self.status.phase.is_ended())
-    }
-}
-
-impl Item for Task {
-    fn id(&self) -> &SessionId {
-        &self.id
-    }
-}
-
-/// What a page says beside its rows.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Margin {
-    /// How many rows there are on all pages; nothing where that is missing or no number.
-    pub(super) total: Option<u64>,
-    /// Whether there are more pages, where pages follow each other by a cursor; nothing where that is no yes or no.
-    pub(super) has_more: Option<bool>,
-    pub(super) cursor: Option<String>,
-}
-
-/// A page's own fields. `items` and `totalItems` are those of `/browsers` and of v2; v3 and v4 have `sessions`, and v3 `total`.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    items: Option<&'a RawValue>,
-    #[serde(borrow)]
-    sessions: Option<&'a RawValue>,
-    #[serde(borrow)]
-    total_items: Option<&'a RawValue>,
-    #[serde(borrow)]
-    total: Option<&'a RawValue>,
-    #[serde(borrow)]
-    has_more: Option<&'a RawValue>,
-    #[serde(borrow)]
-    next_cursor: Option<&'a RawValue>,
-}
-
-/// Reads a page row by row. Fails only where the whole is not a page.
-pub(super) fn page<'a>(body: &'a [u8], each: impl FnMut(&'a RawValue)) -> Result<Margin, Fault> {
-    let raw: &RawValue = serde_json::from_slice(body).map_err(|error| unreadable(body, &error))?;
-    let not_a_page = || Fault::new(FaultKind::Unreadable, "JSON of another shape than the provider documents");
-    let envelope: Envelope<'_> =
-        Some(raw).filter(|raw| json::is_object(raw)).and_then(|raw| serde_json::from_str(raw.get()).ok()).ok_or_else(not_a_page)?;
-    json::rows(envelope.items.or(envelope.sessions).ok_or_else(not_a_page)?.get().as_bytes(), each)?;
-    let (more, cursor) = (optional::<bool>(envelope.has_more, "hasMore"), optional::<String>(envelope.next_cursor, "nextCursor"));
-    Ok(Margin {
-        total: optional(envelope.total_items.or(envelope.total), "total").ok().flatten(),
-        has_more: more.ok().zip(cursor.as_ref().ok()).map(|(more, cursor)| more.unwrap_or(cursor.is_some())),
-        cursor: cursor.ok().flatten(),
-    })
-}
 
 /// Reads a body that is one row.
 pub(super) fn single<T>(body: &[u8], row: impl FnOnce(&RawValue) -> Row<T>) -> Result<Row<T>, Fault> {
@@ -359,45 +224,6 @@ pub(super) fn task(raw: &RawValue) -> Row<Task> {
         |fields| (id(fields.id, "id"), agent(fields).map(Owner::Agent)),
         |fields, id| Ok(Task { id, agent: agent(fields)?, created_at: fields.created_at()?, metadata: metadata(fields.metadata) }),
     )
-}
-
-/// A browser that is stopped by nobody runs to its hard end, and the provider calls both the same.
-fn browser_status(word: &str, ended_at: Option<Timestamp>, expires_at: Option<Timestamp>) -> Status {
-    let status = status_v2(word);
-    let timed_out = status.phase == Phase::Completed && ended_at.zip(expires_at).is_some_and(|(end, hard_end)| end >= hard_end);
-    if timed_out { Status { phase: Phase::TimedOut, ..status } } else { status }
-}
-
-fn status_v2(word: &str) -> Status {
-    let phase = match word {
-        "active" => Phase::Running,
-        "stopped" => Phase::Completed,
-        _ => Phase::Unknown,
-    };
-    Status::new(word, phase)
-}
-
-fn status_v3(word: &str) -> Status {
-    let phase = match word {
-        "created" => Phase::Pending,
-        "idle" | "running" => Phase::Running,
-        "stopped" => Phase::Completed,
-        "timed_out" => Phase::TimedOut,
-        "error" => Phase::Errored,
-        _ => Phase::Unknown,
-    };
-    Status::new(word, phase)
-}
-
-fn run_status(word: &str) -> Status {
-    let phase = match word {
-        "queued" | "dispatching" => Phase::Pending,
-        "running" => Phase::Running,
-        "completed" | "cancelled" => Phase::Completed,
-        "failed" => Phase::Errored,
-        _ => Phase::Unknown,
-    };
-    Status::new(word, phase)
 }
 
 /// A decimal figure in megabytes as whole bytes, exactly; nothing where it is none, or below zero.

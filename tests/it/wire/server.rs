@@ -63,7 +63,12 @@ pub(super) struct Server {
 impl Server {
     /// `replies`: by request line without the version, as `GET /v1/sessions?status=RUNNING`. Anything else is 404.
     pub(super) async fn start<const N: usize>(replies: [(&str, Reply); N]) -> Self {
-        let replies: Arc<HashMap<String, Reply>> = Arc::new(replies.into_iter().map(|(line, reply)| (line.to_owned(), reply)).collect());
+        Self::answering(replies.into_iter().map(|(line, reply)| (line.to_owned(), reply)).collect()).await
+    }
+
+    /// As [`Server::start`], for replies that were put together.
+    pub(super) async fn answering(replies: HashMap<String, Reply>) -> Self {
+        let replies = Arc::new(replies);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let asked = Asked::default();

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
+use super::super::items::{Agent, Browser};
 use super::super::tests::{NOW, Script, now};
-use super::super::wire::{Agent, Browser};
 use super::*;
 
 fn row(id: &str) -> Value {

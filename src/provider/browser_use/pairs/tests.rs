@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 use crate::domain::session::{Phase, Status};
 use crate::domain::time::Timestamp;
-use crate::provider::browser_use::wire::Rejected;
+use crate::provider::browser_use::items::Rejected;
 
 fn at(minute: u32) -> Timestamp {
     format!("2026-11-20T12:{minute:02}:00Z").parse().expect("an instant")
@@ -121,6 +121,12 @@ fn a_browser_alone_is_a_session_of_its_own_in_every_version() {
         assert_eq!(shown(&joined.sure), [("b", Kind::Browser, Parts::default())]);
         assert_eq!(only(&joined).since(), at(5));
     }
+}
+
+#[test]
+fn an_id_that_both_inventories_use_stands_once() {
+    let joined = pair(ApiVersion::V2, whole(vec![browser("x", None)]), whole(vec![live("x")]));
+    assert_eq!(shown(&joined.sure), [("x", Kind::Browser, Parts::default())]);
 }
 
 #[test]

@@ -2,6 +2,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::domain::fault::FaultKind;
+use crate::domain::session::{Phase, Status};
+use crate::provider::browser_use::items::Item;
 
 fn active() -> Value {
     json!({
@@ -218,6 +221,7 @@ fn what_is_not_a_page_is_unreadable_and_not_quoted() {
     let cases = [
         "",
         "[]",
+        r#"[[],[],0,0,false,null]"#,
         "null",
         "<html>s3cret",
         r#"{"detail":"s3cret"}"#,
