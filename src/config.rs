@@ -4,6 +4,7 @@
 //! what it says. Each goes on after a fault, so that all are told at once.
 
 mod accounts;
+mod address;
 mod credential;
 mod effective;
 mod fault;
@@ -127,7 +128,7 @@ pub struct AccountSettings {
     pub provider: Provider,
     pub credential: Credential,
     pub project_id: Option<String>,
-    /// Without a trailing slash.
+    /// Without a trailing slash; with the version, where the provider has several.
     pub base_url: String,
     pub poll_interval: SignedDuration,
     pub requests_per_second: f64,

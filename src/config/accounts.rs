@@ -3,19 +3,25 @@
 use std::collections::BTreeMap;
 
 use figment::value::Value;
-use reqwest::Url;
 
-use super::fault::{HIDDEN, KeyPath, looks_secret, quoted};
+use super::address::one_origin;
+use super::fault::{KeyPath, looks_secret, quoted};
 use super::table::Table;
 use super::{AccountSettings, Credential, Credentials, Reading};
-use crate::domain::name::{AccountName, Provider};
+use crate::domain::name::{AccountName, ApiVersion, Provider};
 use crate::domain::time::SignedDuration;
 
 /// What an account of a provider has where it says nothing else.
 pub(super) struct ProviderDefaults {
+    /// Without the version, where the provider has several.
     pub(super) base_url: &'static str,
+    /// Where the provider has several.
+    pub(super) api_version: Option<ApiVersion>,
     /// Per session and hour, in [`CURRENCY`].
     pub(super) price_per_hour: f64,
+    pub(super) refunded_by: SignedDuration,
+    /// One key may see several projects.
+    pub(super) has_projects: bool,
 }
 
 pub(super) const CURRENCY: &str = "USD";
@@ -23,8 +29,22 @@ pub(super) const CURRENCY: &str = "USD";
 /// Nothing for a provider that this version does not know.
 pub(super) fn provider_defaults(provider: Provider) -> Option<ProviderDefaults> {
     match provider {
-        Provider::Browserbase => Some(ProviderDefaults { base_url: "https://api.browserbase.com", price_per_hour: 0.12 }),
-        Provider::BrowserUse | Provider::SeleniumGrid => None,
+        Provider::Browserbase => Some(ProviderDefaults {
+            base_url: "https://api.browserbase.com",
+            api_version: None,
+            price_per_hour: 0.12,
+            refunded_by: SignedDuration::ZERO,
+            has_projects: true,
+        }),
+        Provider::BrowserUse => Some(ProviderDefaults {
+            base_url: "https://api.browser-use.com",
+            api_version: Some(ApiVersion::V2),
+            price_per_hour: 0.02,
+            // Charged up front for the whole timeout; a stop gives back what is left of it, by the minute.
+            refunded_by: SignedDuration::from_mins(1),
+            has_projects: false,
+        }),
+        Provider::SeleniumGrid => None,
     }
 }
 
@@ -43,24 +63,34 @@ impl<'a> Reading<'a> {
 
     fn account(&mut self, table: &Table<'a>) -> Option<AccountSettings> {
         let credential = self.credential(table);
-        let base_url = self.base_url(table);
-        let provider = Provider::from_word(table.text("provider")?)?;
-        let defaults = provider_defaults(provider)?;
+        let provider = table.text("provider").and_then(Provider::from_word);
+        let address = self.address(table, provider);
+        let (provider, defaults) = (provider?, provider_defaults(provider?)?);
+        let project_id = self.project_id(table, provider, &defaults);
         let inherited = |key: &str| if table.get(key).is_some() { table } else { &self.top };
         Some(AccountSettings {
             name: AccountName::from(table.text("name")?),
             provider,
             credential: credential?,
-            project_id: table.text("project_id").map(str::to_owned),
-            base_url: base_url.unwrap_or_else(|| defaults.base_url.to_owned()),
+            project_id,
+            base_url: address.as_ref()?.base_url.clone(),
             poll_interval: inherited("poll_interval").duration("poll_interval")?,
             requests_per_second: inherited("requests_per_second").number("requests_per_second")?,
             request_timeout: inherited("request_timeout").duration("request_timeout")?,
             price_per_hour: table.number("price_per_hour").unwrap_or(defaults.price_per_hour),
             currency: table.text("currency").unwrap_or(CURRENCY).to_owned(),
-            refunded_by: SignedDuration::ZERO,
-            api_version: None,
+            refunded_by: defaults.refunded_by,
+            api_version: address?.api_version,
         })
+    }
+
+    fn project_id(&mut self, table: &Table<'a>, provider: Provider, defaults: &ProviderDefaults) -> Option<String> {
+        let value = table.get("project_id")?;
+        if !defaults.has_projects {
+            let found = format!("a project of an account of {provider}");
+            self.report.say(&table.path.key("project_id"), value, found, "no project_id here: the key belongs to one project", None);
+        }
+        value.as_str().map(str::to_owned)
     }
 
     /// Exactly one place for the credential; and, unless that is skipped, a credential there.
@@ -94,20 +124,6 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The address without its trailing slash, where the account has one and it may be used.
-    fn base_url(&mut self, table: &Table<'a>) -> Option<String> {
-        let value = table.get("base_url")?;
-        let text = value.as_str()?.trim_end_matches('/');
-        match url_fault(text) {
-            None => Some(text.to_owned()),
-            Some((found, expected)) => {
-                let shown = if looks_secret(text) { HIDDEN.to_owned() } else { format!("{text:?}") };
-                self.report.say(&table.path.key("base_url"), value, format!("{shown}, {found}"), expected, None);
-                None
-            }
-        }
-    }
-
     /// No two tables of a list have one name.
     pub(super) fn unique_names(&mut self, list: &str) {
         let mut first: BTreeMap<&str, usize> = BTreeMap::new();
@@ -135,68 +151,16 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// One credential at one address; an account without a project sees those of all.
+/// One credential at one address; an account without a project sees those of all. Whatever the version, the sessions are the same.
 fn see_the_same(one: &AccountSettings, other: &AccountSettings) -> bool {
     let projects_apart = one.project_id.as_ref().zip(other.project_id.as_ref()).is_some_and(|(one, other)| one != other);
-    one.credential == other.credential && one.base_url == other.base_url && !projects_apart
-}
-
-/// What is wrong with the address of a provider's API, and what would be right.
-fn url_fault(text: &str) -> Option<(&'static str, &'static str)> {
-    let example = "an address such as \"https://api.browserbase.com\"";
-    let Ok(url) = Url::parse(text) else { return Some(("which is no address", example)) };
-    let path = url.path().trim_end_matches('/');
-    match url.scheme() {
-        "https" | "http" if url.host().is_none() => Some(("which names no host", example)),
-        "http" if !is_loopback(&url) => Some(("which would send the key in the clear", "https beyond loopback")),
-        "https" | "http" if !url.username().is_empty() || url.password().is_some() => {
-            Some(("which holds a login", "an address without one: credentials are never in the configuration"))
-        }
-        "https" | "http" if url.query().is_some() || url.fragment().is_some() => Some(("which has a query or a fragment", example)),
-        "https" | "http" if path.ends_with("/v1") => Some(("which ends in /v1", "the address without /v1: it is added")),
-        "https" | "http" => None,
-        _ => Some(("which is not https", example)),
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    let versioned = one.api_version.is_some() && other.api_version.is_some();
+    let one_server = one.base_url == other.base_url || versioned && one_origin(&one.base_url, &other.base_url);
+    one.credential == other.credential && one_server && !projects_apart
 }
 
 /// The names of the accounts as far as they can be read.
 pub(super) fn names<'a>(top: &Table<'a>) -> Vec<&'a str> {
     let name = |value: &'a Value| value.as_dict()?.get("name")?.as_str();
     top.get("accounts").and_then(Value::as_array).unwrap_or_default().iter().filter_map(name).filter(|name| !looks_secret(name)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn plain_http_is_for_loopback_alone() {
-        for address in
-            ["http://127.0.0.1:1", "http://127.8.0.1", "http://[::1]:1", "http://localhost:1", "http://LOCALHOST", "https://example.com/eu"]
-        {
-            assert_eq!(url_fault(address), None, "{address}");
-        }
-        for address in [
-            "http://localhost.example.com",
-            "http://127.0.0.1.example.com",
-            "http://0.0.0.0:1",
-            "http://10.0.0.1",
-            "http://[::2]",
-            "http://localhost@example.com",
-        ] {
-            assert!(url_fault(address).is_some_and(|(found, _)| found.contains("in the clear")), "{address}");
-        }
-    }
-
-    #[test]
-    fn an_address_is_a_base_and_nothing_more() {
-        for address in ["https://a/v1", "https://a/v1/", "https://a?x=1", "https://a#x", "https://u@a", "ftp://a", "a", "", "https://"] {
-            assert!(url_fault(address).is_some(), "{address}");
-        }
-    }
 }

@@ -4,8 +4,10 @@ use figment::value::{Dict, Num, Tag, Value};
 use serde_json::{Map, json};
 
 use super::accounts::{CURRENCY, provider_defaults};
+use super::address::names_version;
 use super::fault::{HIDDEN, KeyPath, looks_secret, shown};
 use super::layers::{DATETIME, Merged, Origins};
+use super::table::Table;
 use super::{AccountSettings, Config};
 
 /// One key in force.
@@ -23,23 +25,37 @@ pub struct Provenance {
 pub(super) fn show(merged: &Merged, config: &Config) -> (serde_json::Value, Vec<Provenance>) {
     let mut keys = Vec::new();
     let mut tree = Shower { origins: &merged.origins, keys: &mut keys }.tree(&KeyPath::default(), &merged.tree);
-    for (at, account) in config.accounts.iter().enumerate() {
-        let path = KeyPath::default().key("accounts").index(at);
+    let written = Table { path: KeyPath::default(), value: &merged.tree }.tables("accounts");
+    for (at, (account, written)) in config.accounts.iter().zip(&written).enumerate() {
         if let Some(table) = tree.pointer_mut(&format!("/accounts/{at}")).and_then(serde_json::Value::as_object_mut) {
-            inherit(account, table, &path, &mut keys);
+            complete(account, table, &written.path, &mut keys);
+            inherit(account, table, written, &mut keys);
         }
     }
     keys.sort_by(|(a, _), (b, _)| a.cmp(b));
     (tree, keys.into_iter().map(|(_, key)| key).collect())
 }
 
+/// Shows the address that is asked where the one written was completed with a version.
+fn complete(account: &AccountSettings, table: &mut Map<String, serde_json::Value>, path: &KeyPath, keys: &mut [(KeyPath, Provenance)]) {
+    let path = path.key("base_url");
+    let (Some(_), Some(shown)) = (account.api_version, table.get_mut("base_url").filter(|shown| *shown != HIDDEN)) else { return };
+    *shown = json!(account.base_url);
+    for (_, key) in keys.iter_mut().filter(|(key, _)| *key == path) {
+        key.value = shown.to_string();
+    }
+}
+
 /// Adds what an account has without saying so.
-fn inherit(account: &AccountSettings, table: &mut Map<String, serde_json::Value>, path: &KeyPath, keys: &mut Vec<(KeyPath, Provenance)>) {
+fn inherit(account: &AccountSettings, table: &mut Map<String, serde_json::Value>, written: &Table<'_>, keys: &mut Vec<(KeyPath, Provenance)>) {
     use crate::domain::time::human;
+    let path = &written.path;
     let of_provider = format!("default of {}", account.provider);
+    let by_address = written.text("base_url").is_some_and(names_version).then(|| path.key("base_url").to_string());
     let defaults = provider_defaults(account.provider);
     let all = [
-        ("base_url", defaults.as_ref().map(|defaults| json!(defaults.base_url)), of_provider.as_str()),
+        ("base_url", Some(json!(account.base_url)), of_provider.as_str()),
+        ("api_version", account.api_version.map(|version| json!(version)), by_address.as_deref().unwrap_or(&of_provider)),
         ("price_per_hour", defaults.as_ref().map(|defaults| json!(defaults.price_per_hour)), of_provider.as_str()),
         ("currency", Some(json!(CURRENCY)), "default"),
         ("poll_interval", Some(json!(human(account.poll_interval))), "poll_interval"),

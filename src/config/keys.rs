@@ -95,7 +95,8 @@ const fn required(name: &'static str, shape: Shape, about: &'static str) -> Key 
     Key { name, shape, required: true, about }
 }
 
-const PROVIDERS: Words = Words { known: &["browserbase"], not_yet: &["browser-use", "selenium-grid"] };
+const PROVIDERS: Words = Words { known: &["browserbase", "browser-use"], not_yet: &["selenium-grid"] };
+const API_VERSIONS: Words = Words { known: &["v2", "v3", "v4"], not_yet: &[] };
 const KINDS: Words = Words { known: &["session", "agent", "browser"], not_yet: &[] };
 const MODES: Words = Words { known: &["observe", "enforce"], not_yet: &[] };
 
@@ -134,8 +135,9 @@ const ACCOUNT: &[Key] = &[
     required("provider", Word(PROVIDERS), "the provider of the sessions"),
     key("api_key_env", Variable, "name of the environment variable that holds the API key"),
     key("api_key_file", Path, "file that holds the API key"),
-    key("project_id", Text, "only sessions of this project"),
-    key("base_url", Url, "address of the provider's API, without /v1"),
+    key("project_id", Text, "only sessions of this project, where one key may see several"),
+    key("base_url", Url, "address of the provider's API: Browserbase's without /v1, Browser Use's ending in /api/v2, /api/v3 or /api/v4"),
+    key("api_version", Word(API_VERSIONS), "version of the Browser Use API; its base_url may say it too"),
     key("poll_interval", POLL_INTERVAL, "overrides the top-level key"),
     key("requests_per_second", Rate, "overrides the top-level key"),
     key("request_timeout", Duration(Span::Positive), "overrides the top-level key"),

@@ -6,6 +6,8 @@ use super::keys::{Key, ROOT, Shape};
 use super::*;
 
 const KEY: &str = "bb_live_secret0123456789";
+const OTHER_KEY: &str = "bu_live_secret0123456789";
+const VERSIONS: &str = include_str!("../../tests/fixtures/config/good/browser_use_by_api_version.toml");
 
 fn source(folder: &std::path::Path, text: &str) -> Source {
     std::fs::write(folder.join("reaper.toml"), text).expect("a file is written");
@@ -39,6 +41,16 @@ fn an_account_inherits_what_it_does_not_say() {
     assert_eq!(account.poll_interval, SignedDuration::from_secs(7));
     assert_eq!(account.request_timeout, SignedDuration::from_secs(1));
     assert_eq!((account.requests_per_second, account.price_per_hour, account.currency.as_str()), (20.0, 0.12, "USD"));
+}
+
+#[test]
+fn an_account_has_what_is_usual_at_its_provider() {
+    let account =
+        |name: &str, provider: &str| format!("[[accounts]]\nname = \"{name}\"\nprovider = \"{provider}\"\napi_key_env = \"BROWSERBASE_API_KEY\"\n");
+    let accounts = loaded(&(account("a", "browserbase") + &account("b", "browser-use"))).expect("valid").config.accounts;
+    let usual: Vec<_> = accounts.iter().map(|account| (account.api_version, account.price_per_hour, account.refunded_by)).collect();
+    assert_eq!(usual, [(None, 0.12, SignedDuration::ZERO), (Some(ApiVersion::V2), 0.02, SignedDuration::from_mins(1))]);
+    assert_eq!(accounts[1].base_url, "https://api.browser-use.com/api/v2");
 }
 
 #[test]
@@ -143,11 +155,17 @@ fn misfits(schema: &Value, value: &Value, root: &Value) -> Vec<String> {
 fn the_schema_takes_the_defaults_and_the_example_and_refuses_what_is_unknown() {
     for draft in [Draft::Current, Draft::Seven] {
         let schema = schema(draft);
-        for text in [DEFAULTS, EXAMPLE, include_str!("../../tests/fixtures/config/good/full.toml")] {
+        for text in [DEFAULTS, EXAMPLE, include_str!("../../tests/fixtures/config/good/full.toml"), VERSIONS] {
             let value: Value = toml::from_str(text).expect("TOML");
             assert_eq!(misfits(&schema, &value, &schema), Vec::<String>::new());
         }
-        for text in ["polls = 1", "mode = \"on\"", "[[accounts]]\nname = \"a\"", "[[policies]]\nname = \"a\"\nmatch = { any = [{ idle = 1 }] }"] {
+        for text in [
+            "polls = 1",
+            "mode = \"on\"",
+            "[[accounts]]\nname = \"a\"",
+            &VERSIONS.replace("v3", "v5"),
+            "[[policies]]\nname = \"a\"\nmatch = { any = [{ idle = 1 }] }",
+        ] {
             let value: Value = toml::from_str(text).expect("TOML");
             assert_ne!(misfits(&schema, &value, &schema), Vec::<String>::new(), "{text}");
         }
@@ -196,7 +214,7 @@ fn every_default_is_a_key_with_a_value_of_its_shape() {
 /// Words that are keys somewhere, and some that are none.
 fn word() -> impl Strategy<Value = String> {
     let Shape::Table(top) = ROOT else { panic!("the root is a table") };
-    let mut keys = vec!["exists", "glob", "regex", "env", "a.b", "", "api_key", KEY];
+    let mut keys = vec!["exists", "glob", "regex", "env", "a.b", "", "api_key", KEY, OTHER_KEY];
     all_keys(top, &mut keys);
     keys.extend(keys::MATCH.iter().map(|key| key.name));
     prop::sample::select(keys).prop_map(str::to_owned)
@@ -217,6 +235,10 @@ fn leaf() -> impl Strategy<Value = String> {
         "(",
         "[",
         KEY,
+        OTHER_KEY,
+        "browser-use",
+        "v3",
+        "https://a/api/v2",
         "https://u:hunter2@a/",
     ];
     prop_oneof![
@@ -247,7 +269,7 @@ fn assert_harmless(result: &Result<Loaded, Faults>, text: &str) {
         Ok(loaded) => format!("{:?} {:?} {}", loaded.warnings, loaded.provenance, loaded.effective),
         Err(faults) => format!("{faults} {:?}", faults.0),
     };
-    assert!(!shown.contains("bb_live_secret") && !shown.contains("hunter2"), "{shown}\nfrom\n{text}");
+    assert!(!shown.contains("bb_live_secret") && !shown.contains("bu_live_secret") && !shown.contains("hunter2"), "{shown}\nfrom\n{text}");
 }
 
 proptest! {

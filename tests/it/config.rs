@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Planted in the environment and in the fixtures; must be seen nowhere.
-const SECRETS: [&str; 4] = ["bb_live_secret", "live-secret", "hunter2", "spaced secret"];
+const SECRETS: [&str; 5] = ["bb_live_secret", "bu_live_secret", "live-secret", "hunter2", "spaced secret"];
 
 struct Run {
     status: Option<i32>,
@@ -42,7 +42,9 @@ fn reaper(folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Run {
     command.args(args).current_dir(folder).env_clear();
     command
         .env("BROWSERBASE_API_KEY", "bb_live_secret0123456789")
+        .env("BROWSER_USE_API_KEY", "bu_live_secret0123456789")
         .env("OTHER_API_KEY", "opaque-live-secret")
+        .env("THIRD_API_KEY", "third-live-secret")
         .env("EMPTY_API_KEY", "")
         .env("SPACED_API_KEY", "spaced secret");
     Run::from(command.envs(env.iter().copied()).output().expect("the program runs"))
@@ -174,6 +176,34 @@ fn later_layers_win_and_every_value_names_its_own() {
     assert_eq!(effective["server"]["hosts"], serde_json::json!(["reaper.example"]));
     assert_eq!(origins["accounts[0].poll_interval"], "poll_interval");
     assert_eq!(json["valid"], true);
+}
+
+#[test]
+fn the_version_of_the_api_and_the_whole_address_are_shown_with_where_they_came_from() {
+    let account = |more: &str| GOOD.replace("browserbase", "browser-use").replace("BROWSERBASE_API_KEY\"", &format!("BROWSER_USE_API_KEY\"\n{more}"));
+    let (written, usual) = ("reaper.toml:6:1", "default of browser-use");
+    for (more, version, version_from, address, address_from) in [
+        ("", "v2", usual, "https://api.browser-use.com/api/v2", usual),
+        ("api_version = \"v3\"", "v3", written, "https://api.browser-use.com/api/v3", usual),
+        ("base_url = \"https://a.example/api/v4/\"", "v4", "accounts[0].base_url", "https://a.example/api/v4", written),
+        ("base_url = \"https://a.example\"", "v2", usual, "https://a.example/api/v2", written),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        self::written(folder.path(), &account(more));
+        let json = reaper(folder.path(), &["check", "--config", "reaper.toml", "--format", "json"], &[]).json();
+        let shown = |key: &str| (json["effective"]["accounts"][0][key].clone(), json["origins"][format!("accounts[0].{key}")].clone());
+        assert_eq!(shown("api_version"), (version.into(), version_from.into()), "{more}");
+        assert_eq!(shown("base_url"), (address.into(), address_from.into()), "{more}");
+        assert_eq!(shown("price_per_hour"), (0.02.into(), usual.into()), "{more}");
+    }
+}
+
+#[test]
+fn a_provider_of_one_version_shows_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    written(folder.path(), GOOD);
+    let run = reaper(folder.path(), &["check", "--config", "reaper.toml"], &[]);
+    assert!(run.stdout.contains("accounts[0].base_url = \"https://api.browserbase.com\"") && !run.stdout.contains("api_version"), "{}", run.stdout);
 }
 
 #[test]
