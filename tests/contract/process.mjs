@@ -7,6 +7,7 @@ const PATIENCE_MS = 60_000;
 
 const running = new Set();
 process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(1));
 
 /** A running program; `lines` is everything that it has said so far, on both streams. */
 export class Process {
