@@ -72,12 +72,16 @@ async function daemon() {
 /** Waits until the provider has confirmed the end of everything that was created; fails at the first violation. */
 async function allConfirmed(running) {
   const wanted = FACES.flatMap(({ name, lives }) => lives.map(({ session }) => `${name} ${session}`));
-  await eventually(async () => {
-    for (const face of FACES) assert.deepEqual(face.prism.violations(), [], `${face.name}: ${running.lines.join("\n")}`);
+  const confirmed = async () => {
+    for (const face of FACES) assert.deepEqual(face.prism.violations(), [], face.name);
     const { releases } = await (await fetch(`http://${running.address}/api/v1/releases?limit=1000`)).json();
-    const confirmed = releases.filter(({ outcome }) => outcome === "confirmed").map(({ account, id }) => `${account} ${id}`);
-    return wanted.every((session) => confirmed.includes(session));
-  }, `all releases are confirmed\n${running.lines.join("\n")}`);
+    const known = releases.filter(({ outcome }) => outcome === "confirmed").map(({ account, id }) => `${account} ${id}`);
+    return wanted.every((session) => known.includes(session));
+  };
+  await eventually(confirmed, "all releases are confirmed").catch((error) => {
+    console.error(running.lines.join("\n"));
+    throw error;
+  });
 }
 
 /** What the daemon asked of this face: everything that it has to ask to do its work, and nothing that the document does not know. */
