@@ -2,9 +2,10 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
 
-mod browserbase_client;
+mod clients;
 mod commands;
 mod config;
+mod contract;
 mod daemon;
 mod dependencies;
 mod house;

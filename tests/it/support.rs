@@ -1,6 +1,6 @@
 //! What the tests share: processes that are never left behind, and waiting for a state instead of for luck.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
@@ -119,4 +119,22 @@ impl Simulate {
         let base_url = line.split_whitespace().find(|word| word.starts_with("http://")).expect("an address").to_owned();
         Self { process, base_url }
     }
+}
+
+/// What a script exits with where the foreign program that it needs cannot be had.
+const UNAVAILABLE: i32 = 77;
+
+/// Runs a script of this repository that tests us with somebody else's program; gives what it said. Nothing where that program cannot be had: that is
+/// told past the capture of output, so that such a run cannot be taken for a real one. In CI it fails: there it must be had.
+pub(crate) fn foreign_script(script: &str, arguments: &[&str]) -> Option<String> {
+    let mut command = Command::new("sh");
+    let run = command.arg(format!("{}/{script}", env!("CARGO_MANIFEST_DIR"))).args(arguments).output().expect("a shell is there");
+    let said = String::from_utf8_lossy(&run.stdout).into_owned();
+    let in_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
+    if run.status.code() == Some(UNAVAILABLE) && !in_ci {
+        let _ = writeln!(std::io::stderr(), "NOT TESTED: {script} {}: {}", arguments.join(" "), said.trim());
+        return None;
+    }
+    assert!(run.status.success(), "{script}: {}\n{said}{}", run.status, String::from_utf8_lossy(&run.stderr));
+    Some(said)
 }

@@ -1,31 +1,16 @@
 """Lives sessions through on a simulated Browserbase with the official client, which checks every answer against its own types."""
 
 import sys
-import time
 
 import browserbase
 from browserbase import Browserbase
 
-PATIENCE_SECONDS = 30
+from checks import check, eventually, refusal
 
 
 def client(base_url, key):
     """A client that raises where an answer is not what its types promise, instead of passing it on."""
     return Browserbase(api_key=key, base_url=base_url, max_retries=0, _strict_response_validation=True)
-
-
-def check(holds, what):
-    if not holds:
-        sys.exit(f"failed: {what}")
-
-
-def refusal(error, call):
-    """The error that a call must raise, with its body."""
-    try:
-        call()
-    except error as raised:
-        return raised
-    sys.exit(f"failed: {error.__name__} was expected")
 
 
 def ids(sessions):
@@ -71,10 +56,8 @@ def retrieve(bb, kept):
 def release(bb, kept, other):
     accepted = bb.sessions.update(kept.id, status="REQUEST_RELEASE")
     check(accepted.id == kept.id and accepted.status == "RUNNING", "a release is accepted before it happens")
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while (session := bb.sessions.retrieve(kept.id)).status == "RUNNING":
-        check(time.monotonic() < deadline, "a released session ends")
-        time.sleep(0.05)
+    ended = lambda session: session if session.status != "RUNNING" else None
+    session = eventually(lambda: ended(bb.sessions.retrieve(kept.id)), "a released session ends")
     check(session.status == "COMPLETED", "a released session is completed")
     check(accepted.created_at < session.ended_at < session.expires_at, "it ended before its hard end")
     check(session.connect_url is None, "an ended session shows no credential")
