@@ -21,4 +21,62 @@ export const FACES = [
     listings: ["/v1/sessions"],
     mistake: ["GET", "/v1/sessions?status=running"],
   },
+  browserUse("v2", {
+    creates: [
+      ["/browsers", { timeout: 30, metadata: { env: "ci", team: "growth" } }, "/browsers/{id}"],
+      ["/sessions", { keepAlive: true }, "/sessions/{id}"],
+      ["/tasks", { task: "look around", metadata: { env: "ci" } }, "/sessions/{sessionId}"],
+    ],
+    asks: [
+      "GET /browsers",
+      "GET /browsers/{session_id}",
+      "GET /sessions",
+      "GET /sessions/{session_id}",
+      "GET /tasks",
+      "PATCH /browsers/{session_id}",
+      "PATCH /sessions/{session_id}",
+    ],
+    listings: ["/sessions?pageSize=100", "/browsers?pageSize=100", "/tasks?pageSize=100"],
+    mistake: ["PATCH", "/sessions/00000000-0000-4000-8000-000000000000", { action: "sleep" }],
+  }),
+  browserUse("v3", {
+    creates: [
+      ["/browsers", { timeout: 30, metadata: { env: "ci", team: "growth" } }, "/browsers/{id}"],
+      ["/sessions", { task: "look around", keepAlive: true }, "/sessions/{id}"],
+      ["/sessions", { keepAlive: true }, "/sessions/{id}"],
+    ],
+    asks: [
+      "GET /browsers",
+      "GET /browsers/{session_id}",
+      "GET /sessions",
+      "GET /sessions/{session_id}",
+      "PATCH /browsers/{session_id}",
+      "POST /sessions/{session_id}/stop",
+    ],
+    listings: ["/sessions?page_size=100", "/browsers?pageSize=100"],
+    mistake: ["POST", "/sessions/00000000-0000-4000-8000-000000000000/stop", { strategy: "sleep" }],
+  }),
+  browserUse("v4", {
+    creates: [
+      ["/browsers", { timeout: 30, metadata: { env: "ci", team: "growth" } }, "/browsers/{id}"],
+      ["/runs", { task: "look around" }, "/runs/{id}/status"],
+      ["/runs", { task: "look again" }, "/runs/{id}/status"],
+    ],
+    asks: [
+      "GET /browsers",
+      "GET /browsers/{session_id}",
+      "GET /runs/{run_id}/status",
+      "GET /sessions",
+      "PATCH /browsers/{session_id}",
+      "POST /runs/{run_id}/cancel",
+    ],
+    listings: ["/sessions?limit=100", "/runs?limit=100", "/browsers?pageSize=100"],
+    mistake: ["GET", "/sessions?limit=101"],
+  }),
 ];
+
+function browserUse(version, { asks, ...story }) {
+  const base = `/api/${version}`;
+  const keys = { header: "x-browser-use-api-key", key: `bu_demo_contract_${version}`, seeded: "bu_demo" };
+  return { name: `browser-use-${version}`, provider: "browser-use", base, ...keys, ...story, asks: asks.map((operation) => operation.replace(" ", ` ${base}`)) };
+}
