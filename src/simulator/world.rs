@@ -130,6 +130,11 @@ impl World {
         world
     }
 
+    /// The world's clock as it stands.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// The instant of the world's clock at which it is `now` for the asker.
     pub fn time(&self, now: Timestamp) -> Timestamp {
         floor_millis(later(now, self.settings.skew))

@@ -3,6 +3,7 @@
 
 mod acts;
 pub(crate) mod books;
+mod face;
 pub(crate) mod transcript;
 mod watch;
 
@@ -15,18 +16,16 @@ use session_reaper::domain::hold::Orders;
 use session_reaper::domain::listing::ClockReading;
 use session_reaper::domain::name::SessionId;
 use session_reaper::domain::release::Release;
+use session_reaper::domain::session::Target;
 use session_reaper::domain::time::{SignedDuration, Timestamp, later};
 use session_reaper::engine::{Command, Engine, Input, Terms};
-use session_reaper::simulator::in_process::Client;
-use session_reaper::simulator::{NewSession, World};
+use session_reaper::simulator::{SharedWorld, World};
 
-pub(crate) use acts::{Act, CrashPoint, Lasts};
+pub(crate) use acts::{Act, CrashPoint, Lasts, Newcomer};
 use books::Books;
+pub(crate) use face::Face;
 use transcript::Transcript;
 use watch::Watch;
-
-/// The key behind which a stage's sessions live.
-pub(crate) const KEY: &str = "bb_demo_stage";
 
 /// From us to the provider, and back.
 const LATENCY: SignedDuration = SignedDuration::from_millis(30);
@@ -59,14 +58,15 @@ enum Happening {
 #[derive(Clone, Debug)]
 enum Call {
     List,
-    Read(SessionId),
-    Release(SessionId),
+    Read(Target),
+    Release(Target),
 }
 
 /// One account's engine and everything around it.
 #[derive(Debug)]
 pub(crate) struct Stage {
-    pub world: World,
+    pub world: SharedWorld,
+    face: Face,
     pub books: Books,
     pub transcript: Transcript,
     terms: Terms,
@@ -86,9 +86,10 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// The engine starts at once.
-    pub(crate) fn new(terms: Terms, world: World, start: Timestamp) -> Self {
+    pub(crate) fn new(terms: Terms, face: Face, world: World, start: Timestamp) -> Self {
         let mut stage = Self {
-            world,
+            world: SharedWorld::new(world),
+            face,
             books: Books::default(),
             transcript: Transcript::new(start),
             terms,
@@ -108,10 +109,23 @@ impl Stage {
         stage
     }
 
-    pub(crate) fn create(&mut self, name: &str, new: NewSession) {
-        let id = self.world.create(KEY, new, self.now).expect("the key is one of this world's");
-        self.transcript.name(&id, name);
-        self.names.insert(name.to_owned(), id);
+    pub(crate) fn create(&mut self, name: &str, new: impl Into<Newcomer>) {
+        let (key, now) = (self.face.key(), self.now);
+        let (id, browser) = self.world.with(|world| match new.into() {
+            Newcomer::Session(new) => (world.create(key, *new, now), None),
+            Newcomer::Agent(new) => {
+                let id = world.create_agent(key, *new, now);
+                let browser = world.lives().find(|life| life.agent.is_some() && life.agent == id).map(|life| life.id.clone());
+                (id, browser)
+            }
+        });
+        self.name(name.to_owned(), id.expect("the key is one of this world's"));
+        browser.into_iter().for_each(|id| self.name(format!("{name}.browser"), id));
+    }
+
+    fn name(&mut self, name: String, id: SessionId) {
+        self.transcript.name(&id, &name);
+        self.names.insert(name, id);
     }
 
     pub(crate) fn plan(&mut self, at: Timestamp, act: Act) {
@@ -134,9 +148,9 @@ impl Stage {
             }
         }
         self.now = end;
-        self.world.advance(end);
+        self.world.with(|world| world.advance(end));
         self.watch.assert_paced(self.terms.requests_per_second, self.lives);
-        watch::assert_books_are_true(&self.books, &self.world, end);
+        self.world.with(|world| watch::assert_books_are_true(&self.books, world, &self.face, end));
     }
 
     fn next_at(&self) -> Option<Timestamp> {
@@ -168,6 +182,7 @@ impl Stage {
     fn start(&mut self) {
         self.lives += 1;
         self.watch.restarts();
+        self.face.restarts();
         self.say(if self.lives == 1 { "started" } else { "started again from the books" });
         let ours = self.ours();
         self.engine = Some(Engine::new(self.terms.clone(), self.books.recall(ours), Arc::new(self.orders.clone()), ours));
@@ -191,10 +206,10 @@ impl Stage {
         while let Some(command) = self.engine.as_mut().and_then(Engine::next_command) {
             match command {
                 Command::List => self.send(Operation::List, Call::List),
-                Command::Read { target } => self.send(Operation::Read, Call::Read(target.id)),
-                Command::Release { permit, row, .. } => {
+                Command::Read { target } => self.send(Operation::Read, Call::Read(target)),
+                Command::Release { permit, row, target } => {
                     assert_eq!(permit.session(), &row.id, "a permit is for its session");
-                    self.release(*row);
+                    self.release(*row, target);
                 }
                 Command::Write(record) => self.books.write(record),
                 Command::Tell(event) => self.transcript.tell(self.now, &event.what),
@@ -202,14 +217,17 @@ impl Stage {
         }
     }
 
-    fn release(&mut self, row: Release) {
+    fn release(&mut self, row: Release, target: Target) {
         let id = row.id.clone();
         if self.books_refuse_until.is_some_and(|until| self.now < until) {
             let input = Input::NotWritten { id, why: "the disk is full".to_owned() };
             return self.at(self.now, Happening::Answer { life: self.lives, operation: Operation::Release, input });
         }
-        let life = self.world.lives().find(|life| life.id == id).expect("a session of this world");
-        watch::assert_may_release(life, &self.terms, &self.orders, &self.world, self.ours(), self.now);
+        let (ours, now) = (self.ours(), self.now);
+        self.world.with(|world| {
+            let session = self.face.as_running(&target, world);
+            watch::assert_may_release(&session, &self.terms, &self.orders, ours, world.time(now));
+        });
         watch::assert_within_guardrails(&row, &self.books, &self.terms, &self.orders, self.ours());
         self.transcript.request(self.now, &row);
         self.books.enter(row);
@@ -220,7 +238,7 @@ impl Stage {
             }
             crash => {
                 self.crash = crash;
-                self.send(Operation::Release, Call::Release(id));
+                self.send(Operation::Release, Call::Release(target));
             }
         }
     }
@@ -231,21 +249,19 @@ impl Stage {
     }
 
     fn arrive(&mut self, life: usize, sent_at: Timestamp, call: Call) {
-        let client = Client::new(KEY);
-        let now = self.now;
         let (operation, back_at, input) = match call {
             Call::List => {
-                let answer = client.list(&mut self.world, now);
+                let answer = self.face.list(&self.world, self.now);
                 let (back_at, answer) = self.travelled(answer, sent_at);
                 (Operation::List, back_at, Input::Listed(answer))
             }
-            Call::Read(id) => {
-                let answer = client.read(&mut self.world, &id, now);
+            Call::Read(target) => {
+                let (id, answer) = (target.id.clone(), self.face.read(&self.world, &target, self.now));
                 let (back_at, answer) = self.travelled(answer, sent_at);
                 (Operation::Read, back_at, Input::Read { id, answer })
             }
-            Call::Release(id) => {
-                let answer = client.release(&mut self.world, &id, now);
+            Call::Release(target) => {
+                let (id, answer) = (target.id.clone(), self.face.release(&self.world, &target, self.now));
                 let (back_at, answer) = self.travelled(answer, sent_at);
                 (Operation::Release, back_at, Input::Answered { id, answer })
             }

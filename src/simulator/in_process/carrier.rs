@@ -26,6 +26,11 @@ impl Carrier {
         Self { world, client, version, now: Mutex::new(start) }
     }
 
+    /// The next call leaves at this instant, by the asker's clock.
+    pub fn leave_at(&self, now: Timestamp) {
+        *self.clock() = now;
+    }
+
     fn clock(&self) -> MutexGuard<'_, Timestamp> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -7,7 +7,7 @@ use session_reaper::domain::time::{SignedDuration, Timestamp, later};
 use session_reaper::simulator::{Fault, NewSession, Settings, Target, World};
 
 use super::script::{START, nobody, terms};
-use crate::virtual_time::{Act, CrashPoint, Lasts, Stage};
+use crate::virtual_time::{Act, CrashPoint, Face, Lasts, Stage};
 
 const CONFIG: &str = "
 poll_interval = \"20s\"
@@ -83,7 +83,7 @@ proptest! {
     ) {
         let start: Timestamp = START.parse().expect("an instant");
         let settings = Settings { skew: SignedDuration::from_secs(skew), population: nobody(), ..Settings::seeded(1) };
-        let mut stage = Stage::new(terms(CONFIG).expect("a configuration"), World::with(settings, start), start);
+        let mut stage = Stage::new(terms(CONFIG, None).expect("a configuration"), Face::of(None), World::with(settings, start), start);
         for (index, age) in ages.iter().enumerate() {
             let timeout = *age + SignedDuration::from_hours(6);
             stage.create(&format!("s{index}"), NewSession { age: *age, timeout, ..NewSession::default() });
@@ -94,6 +94,6 @@ proptest! {
         stage.plan(later(start, SignedDuration::from_secs(i64::from(TROUBLE_SECONDS))), Act::Resume);
         stage.run_until(later(start, END));
         let confirmed = stage.books.releases.values().filter(|row| row.outcome == Outcome::Confirmed).count();
-        prop_assert_eq!(confirmed, ages.len(), "{}", stage.transcript.finish(&stage.books, &stage.world));
+        prop_assert_eq!(confirmed, ages.len(), "{}", stage.world.with(|world| stage.transcript.finish(&stage.books, world)));
     }
 }

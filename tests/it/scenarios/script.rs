@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! # What it shows, in a sentence.
-//! config
+//! config            (`config v3`: an account of Browser Use, by that version)
 //!   poll_interval = "30s"
 //!   [[policies]]
 //!   …
 //! world skew=1h
 //!   a age=10m expires=6h metadata={"env":"ci"}
 //!   s*100 age=10m spread=10ms
+//!   p pair age=10m task={"env":"ci"}     (agent, pair, or orphan: a browser whose agent session was stopped)
 //! script
 //!   at 5s    hold a for 10m "debugging"
 //!   at 60s   fault list 500 for 90s
@@ -20,25 +21,31 @@
 use session_reaper::config::{self, Credentials, Source};
 use session_reaper::daemon::crew;
 use session_reaper::domain::event::Operation;
+use session_reaper::domain::name::ApiVersion;
 use session_reaper::domain::time::{SignedDuration, Timestamp, later, parse_duration};
 use session_reaper::engine::{Pass, Terms};
-use session_reaper::simulator::{BadRow, Fault, NewSession, Settings, Target, World};
+use session_reaper::simulator::{BadRow, Fault, NewAgent, NewSession, NewTask, Settings, Target, World};
 
-use crate::virtual_time::{Act, CrashPoint, Lasts, Stage};
+use crate::virtual_time::{Act, CrashPoint, Face, Lasts, Newcomer, Stage};
 
 /// Every scenario begins here.
 pub(super) const START: &str = "2026-11-20T12:00:00Z";
 
 /// The account of every scenario.
-const ACCOUNT: &str = "\n[[accounts]]\nname = \"growth\"\nprovider = \"browserbase\"\napi_key_env = \"KEY\"\n";
+fn account(version: Option<ApiVersion>) -> String {
+    let provider =
+        version.map_or("provider = \"browserbase\"".to_owned(), |version| format!("provider = \"browser-use\"\napi_version = \"{version}\""));
+    format!("\n[[accounts]]\nname = \"growth\"\n{provider}\napi_key_env = \"KEY\"\n")
+}
 
 /// From a release request to the end of a session.
 const RELEASE_LATENCY: SignedDuration = SignedDuration::from_millis(500);
 
 pub(crate) struct Script {
     terms: Terms,
+    version: Option<ApiVersion>,
     skew: SignedDuration,
-    sessions: Vec<(String, NewSession)>,
+    sessions: Vec<(String, Newcomer)>,
     acts: Vec<(SignedDuration, Act)>,
     until: SignedDuration,
 }
@@ -49,8 +56,10 @@ impl Script {
     pub(crate) fn parse(text: &str) -> Parsed<Self> {
         let mut sections = Sections::of(text);
         let head = sections.take("world")?;
-        let terms = terms(&sections.take("config")?.body)?;
-        let mut script = Self { terms, skew: SignedDuration::ZERO, sessions: Vec::new(), acts: Vec::new(), until: SignedDuration::ZERO };
+        let config = sections.take("config")?;
+        let version = (!config.arguments.is_empty()).then(|| ApiVersion::from_word(&config.arguments).ok_or("which version?")).transpose()?;
+        let terms = terms(&config.body, version)?;
+        let mut script = Self { terms, version, skew: SignedDuration::ZERO, sessions: Vec::new(), acts: Vec::new(), until: SignedDuration::ZERO };
         for word in head.arguments.split_whitespace() {
             script.skew = signed(word.strip_prefix("skew=").ok_or_else(|| format!("world {word}?"))?)?;
         }
@@ -65,11 +74,11 @@ impl Script {
     pub(crate) fn play(self) -> String {
         let start: Timestamp = START.parse().expect("an instant");
         let world = World::with(Settings { skew: self.skew, population: nobody(), ..Settings::seeded(1) }, start);
-        let mut stage = Stage::new(self.terms, world, start);
+        let mut stage = Stage::new(self.terms, Face::of(self.version), world, start);
         self.sessions.into_iter().for_each(|(name, new)| stage.create(&name, new));
         self.acts.into_iter().for_each(|(after, act)| stage.plan(later(start, after), act));
         stage.run_until(later(start, self.until));
-        stage.transcript.finish(&stage.books, &stage.world)
+        stage.world.with(|world| stage.transcript.finish(&stage.books, world))
     }
 
     fn read_acts(&mut self, body: &str) -> Parsed<()> {
@@ -85,7 +94,7 @@ impl Script {
                 Some(("until", length)) => self.until = duration(length.trim())?,
                 Some(("at", rest)) => {
                     let (after, act) = rest.trim().split_once("  ").or_else(|| rest.trim().split_once(' ')).ok_or("at … what?")?;
-                    self.acts.push((duration(after)?, read_act(act.trim(), &below).map_err(|fault| format!("{line:?}: {fault}"))?));
+                    self.acts.push((duration(after)?, read_act(act.trim(), &below, self.version).map_err(|fault| format!("{line:?}: {fault}"))?));
                 }
                 _ => return Err(format!("{line:?} is neither `at` nor `until`")),
             }
@@ -133,9 +142,9 @@ fn indent(line: &str) -> usize {
 }
 
 /// What the configuration means for the one account; enforcing, where it does not say.
-pub(super) fn terms(text: &str) -> Parsed<Terms> {
+pub(super) fn terms(text: &str, version: Option<ApiVersion>) -> Parsed<Terms> {
     let mode = if text.contains("mode =") { "" } else { "mode = \"enforce\"\n" };
-    let source = Source { text: Some(format!("{mode}{text}{ACCOUNT}")), credentials: Credentials::Skip, ..Source::default() };
+    let source = Source { text: Some(format!("{mode}{text}{}", account(version))), credentials: Credentials::Skip, ..Source::default() };
     let config = config::load(&source).map_err(|faults| faults.to_string())?.config;
     Ok(crew::terms(&config, &config.accounts[0], Pass::Daemon))
 }
@@ -152,18 +161,44 @@ fn signed(text: &str) -> Parsed<SignedDuration> {
 }
 
 /// `a age=10m expires=6h metadata={"env":"ci"} keep_alive=false pending=30s`; `s*100` stands for s1 to s100, each older than the one before by `spread`.
-fn sessions(line: &str) -> Parsed<Vec<(String, NewSession)>> {
+fn sessions(line: &str) -> Parsed<Vec<(String, Newcomer)>> {
     let (name, attributes) = line.split_once(' ').unwrap_or((line, ""));
     let (name, count) = match name.split_once('*') {
         Some((name, count)) => (name, count.parse().map_err(|_| format!("{line:?}: how many?"))?),
         None => (name, 0),
     };
-    let (new, spread) = new_session(attributes)?;
     if count == 0 {
-        return Ok(vec![(name.to_owned(), new)]);
+        return Ok(vec![(name.to_owned(), newcomer(attributes)?)]);
     }
+    let (new, spread) = new_session(attributes)?;
     let older = |n: i32| NewSession { age: new.age + spread * (n - 1), timeout: new.timeout + spread * (n - 1), ..new.clone() };
-    Ok((1..=count).map(|n| (format!("{name}{n}"), older(n))).collect())
+    Ok((1..=count).map(|n| (format!("{name}{n}"), older(n).into())).collect())
+}
+
+/// An agent session, where the attributes begin with what kind; else what Browserbase calls a session, and Browser Use a browser.
+fn newcomer(attributes: &str) -> Parsed<Newcomer> {
+    let (kind, rest) = attributes.trim().split_once(' ').unwrap_or((attributes.trim(), ""));
+    if !["agent", "pair", "orphan"].contains(&kind) {
+        return Ok(new_session(attributes)?.0.into());
+    }
+    let (of_tasks, rest): (Vec<&str>, Vec<&str>) = rest.split_whitespace().partition(|word| word.starts_with("task") || word.starts_with("works"));
+    let (browser, _) = new_session(&rest.join(" "))?;
+    let mut task = NewTask::default();
+    for (key, value) in of_tasks.into_iter().filter_map(|word| word.split_once('=')) {
+        match key {
+            "task" => task.metadata = serde_json::from_str(value).map_err(|fault| format!("{value}: {fault}"))?,
+            _ => task.takes = Some(duration(value)?),
+        }
+    }
+    Ok(Newcomer::Agent(Box::new(NewAgent {
+        tasks: vec![task],
+        keep_alive: browser.keep_alive,
+        age: browser.age,
+        left_browser_after: (kind == "orphan").then_some(SignedDuration::from_secs(1)),
+        release_latency: browser.release_latency,
+        browser: (kind != "agent").then_some(browser),
+        ..NewAgent::default()
+    })))
 }
 
 fn new_session(attributes: &str) -> Parsed<(NewSession, SignedDuration)> {
@@ -188,7 +223,7 @@ fn new_session(attributes: &str) -> Parsed<(NewSession, SignedDuration)> {
 }
 
 /// One line of the script; `below` is what stands deeper under it.
-fn read_act(text: &str, below: &str) -> Parsed<Act> {
+fn read_act(text: &str, below: &str, version: Option<ApiVersion>) -> Parsed<Act> {
     let (words, quoted) = match text.split_once('"') {
         Some((words, rest)) => (words, rest.trim_end_matches('"').to_owned()),
         None => (text, String::new()),
@@ -197,13 +232,14 @@ fn read_act(text: &str, below: &str) -> Parsed<Act> {
     let name = |name: &&str| (*name).to_owned();
     Ok(match words.as_slice() {
         ["hold", who, "for", length] => Act::Hold { name: name(who), length: duration(length)?, reason: quoted },
+        [who, "gets", "a", "task"] => Act::GiveTask { name: name(who) },
         ["lift", who] => Act::Lift { name: name(who) },
         ["pause"] => Act::Pause { reason: quoted },
         ["resume"] => Act::Resume,
         ["owner", "releases", who] => Act::OwnerEnds { name: name(who) },
         ["create", who, ..] => {
             let attributes = text.split_once(who).map_or("", |(_, attributes)| attributes);
-            Act::Create { name: name(who), new: new_session(attributes)?.0 }
+            Act::Create { name: name(who), new: newcomer(attributes)? }
         }
         ["show", who] => Act::Show { name: name(who) },
         ["haunt", who, "for", length] => Act::Haunt { name: name(who), length: duration(length)? },
@@ -212,7 +248,7 @@ fn read_act(text: &str, below: &str) -> Parsed<Act> {
         ["kill", "for", length] => Act::Kill { down: duration(length)?, clock_set: SignedDuration::ZERO },
         ["kill", "for", length, "clock", set] => Act::Kill { down: duration(length)?, clock_set: signed(set)? },
         ["books", "refuse", "for", length] => Act::BooksRefuse { length: duration(length)? },
-        ["reload"] => Act::Reload(Box::new(terms(below)?)),
+        ["reload"] => Act::Reload(Box::new(terms(below, version)?)),
         ["drain"] => Act::Drain,
         ["fault", call, what @ ..] => read_fault(call, what)?,
         _ => return Err("not known".to_owned()),
@@ -246,6 +282,8 @@ fn read_fault(call: &str, what: &[&str]) -> Parsed<Act> {
         ["row-without-id"] => Fault::BadRow(BadRow::NoId),
         ["unknown-status"] => Fault::BadRow(BadRow::UnknownStatus),
         ["never-ending"] => Fault::NeverEnding,
+        ["wrong-total", by] => Fault::WrongTotal(by.parse().map_err(|_| "by how much?")?),
+        ["scope"] => Fault::detail(403, "API key is missing required scope: arranged"),
         ["applied-unanswered"] => Fault::AppliedUnanswered,
         ["date-off", by] => Fault::DateOff(signed(by)?),
         ["slow", by] => Fault::Slow(duration(by)?),

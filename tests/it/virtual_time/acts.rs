@@ -5,11 +5,11 @@ use std::sync::Arc;
 use session_reaper::domain::event::Operation;
 use session_reaper::domain::hold::{OperatorHold, Pause};
 use session_reaper::domain::name::SessionId;
-use session_reaper::domain::time::{SignedDuration, later};
+use session_reaper::domain::time::{SignedDuration, Timestamp, later};
 use session_reaper::engine::{Input, Terms};
-use session_reaper::simulator::{Cause, Extent, Fault, NewSession, Target};
+use session_reaper::simulator::{Cause, Extent, Fault, NewAgent, NewSession, NewTask, Target};
 
-use super::{KEY, Stage};
+use super::Stage;
 
 /// Where the process dies, at the next release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,14 +20,32 @@ pub(crate) enum CrashPoint {
     AfterCall,
 }
 
+/// A session that comes into the world.
+#[derive(Clone, Debug)]
+pub(crate) enum Newcomer {
+    /// A session, or a browser without an agent.
+    Session(Box<NewSession>),
+    Agent(Box<NewAgent>),
+}
+
+impl From<NewSession> for Newcomer {
+    fn from(new: NewSession) -> Self {
+        Self::Session(Box::new(new))
+    }
+}
+
 /// Something that happens because somebody wants it to.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     Create {
         name: String,
-        new: NewSession,
+        new: Newcomer,
     },
     OwnerEnds {
+        name: String,
+    },
+    /// An agent session is given another task, for which it opens a browser where it has none.
+    GiveTask {
         name: String,
     },
     Hold {
@@ -82,8 +100,16 @@ impl Stage {
         match act {
             Act::Create { name, new } => self.create(&name, new),
             Act::OwnerEnds { name } => {
-                let (id, at) = (self.id(&name), self.world.time(self.now));
-                self.world.end(&id, Cause::Closed, at);
+                let (id, now) = (self.id(&name), self.now);
+                self.world.with(|world| world.end(&id, Cause::Closed, world.time(now)));
+            }
+            Act::GiveTask { name } => {
+                let (id, key, now) = (self.id(&name), self.face.key(), self.now);
+                let browser = self.world.with(|world| {
+                    world.give_task(key, &id, NewTask::default(), now).expect("an agent session of this world");
+                    world.agent(&id).and_then(|agent| agent.browser.clone())
+                });
+                browser.into_iter().for_each(|id| self.name(format!("{name}.next"), id));
             }
             Act::Hold { name, length, reason } => {
                 let (session, now) = (self.id(&name), self.ours());
@@ -124,6 +150,11 @@ impl Stage {
         self.names.get(name).unwrap_or_else(|| panic!("no session is called {name}")).clone()
     }
 
+    /// The provider's clock.
+    fn theirs(&self) -> Timestamp {
+        self.world.with(|world| world.time(self.now))
+    }
+
     fn ordered(&mut self) {
         self.tell_engine(Input::Orders(Arc::new(self.orders.clone())));
     }
@@ -131,21 +162,24 @@ impl Stage {
     fn break_calls(&mut self, target: Target, on: Option<String>, fault: Fault, lasts: Lasts) {
         let target = Target { session: on.map(|name| self.id(&name)), ..target };
         let extent = match lasts {
-            Lasts::For(length) => Extent::Until(later(self.world.time(self.now), length)),
+            Lasts::For(length) => Extent::Until(later(self.theirs(), length)),
             Lasts::Times(times) => Extent::Times(times),
         };
-        self.world.inject(target.key(KEY), fault, extent);
+        let key = self.face.key();
+        self.world.with(|world| world.inject(target.key(key), fault, extent));
     }
 
     fn haunt(&mut self, name: &str, length: SignedDuration) {
         let id = self.id(name);
-        let life = self.world.lives().find(|life| life.id == id).expect("a session of this world");
-        let row = serde_json::json!({
-            "id": life.id, "status": "RUNNING", "createdAt": life.created_at, "startedAt": life.started_at, "expiresAt": life.expires_at,
-            "keepAlive": life.keep_alive, "region": &*life.region, "userMetadata": life.metadata,
+        let extent = Extent::Until(later(self.theirs(), length));
+        self.world.with(|world| {
+            let life = world.lives().find(|life| life.id == id).expect("a session of this world");
+            let row = serde_json::json!({
+                "id": life.id, "status": "RUNNING", "createdAt": life.created_at, "startedAt": life.started_at, "expiresAt": life.expires_at,
+                "keepAlive": life.keep_alive, "region": &*life.region, "userMetadata": life.metadata,
+            });
+            world.inject(Target::from(Operation::List).status("RUNNING"), Fault::ExtraRow(row), extent);
         });
-        let extent = Extent::Until(later(self.world.time(self.now), length));
-        self.world.inject(Target::from(Operation::List).key(KEY).status("RUNNING"), Fault::ExtraRow(row), extent);
     }
 
     fn show(&mut self, name: &str) {

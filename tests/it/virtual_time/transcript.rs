@@ -123,7 +123,9 @@ impl Transcript {
         let saved: SignedDuration = books.releases.values().filter(|row| row.outcome == Outcome::Confirmed).filter_map(|row| row.saved_runtime).sum();
         writeln!(text, "  saved {}", human(saved)).expect("a text takes all");
         text.push_str("\ntruth\n");
-        let truth: BTreeMap<SessionId, _> = world.truth().into_iter().map(|one| (one.id, one.end)).collect();
+        let now = world.now();
+        let agents = world.agents().map(|agent| (agent.id.clone(), agent.ended(now)));
+        let truth: BTreeMap<SessionId, _> = world.truth().into_iter().map(|one| (one.id, one.end)).chain(agents).collect();
         for id in self.in_order(truth.keys()) {
             let end = truth.get(id).copied().flatten();
             let line =
@@ -168,6 +170,7 @@ fn cause_word(cause: Cause) -> &'static str {
 fn act_line(act: &Act) -> Option<String> {
     Some(match act {
         Act::Create { name, .. } => format!("{name} is created"),
+        Act::GiveTask { name } => format!("{name} gets a task"),
         Act::OwnerEnds { name } => format!("its owner releases {name}"),
         Act::Hold { name, length, reason } => format!("hold {name} for {}: {reason}", human(*length)),
         Act::Lift { name } => format!("lift the hold on {name}"),

@@ -3,18 +3,17 @@
 use session_reaper::domain::event::Operation;
 use session_reaper::domain::fault::{Fault, FaultKind};
 use session_reaper::domain::hold::Orders;
-use session_reaper::domain::name::Kind;
 use session_reaper::domain::release::{Outcome, Release};
-use session_reaper::domain::session::{Metadata, Parts, Phase, Session, Status};
+use session_reaper::domain::session::Session;
 use session_reaper::domain::time::{SignedDuration, Timestamp, between, later};
 use session_reaper::domain::view::Mode;
 use session_reaper::engine::Terms;
 use session_reaper::guardrails::FRACTION_WINDOW;
 use session_reaper::policy::{Origin, judge};
-use session_reaper::simulator::life::Life;
 use session_reaper::simulator::{Cause, World};
 
 use super::books::Books;
+use super::face::Face;
 
 /// A listing takes two requests and is charged for the second one when it is over.
 const CHARGED_LATER: f64 = 2.0;
@@ -71,17 +70,17 @@ impl Watch {
 }
 
 /// A release request is right if its session runs, is governed by a limit and past it by the provider's clock, and nobody holds it.
-pub(crate) fn assert_may_release(life: &Life, terms: &Terms, orders: &Orders, world: &World, ours: Timestamp, now: Timestamp) {
-    let (id, theirs) = (&life.id, world.time(now));
+pub(crate) fn assert_may_release(session: &Session, terms: &Terms, orders: &Orders, ours: Timestamp, theirs: Timestamp) {
+    let id = &session.id;
     assert_eq!(terms.mode, Mode::Enforce, "{id} is requested in observe mode");
     assert!(orders.pause(&terms.account).is_none(), "{id} is requested although the account is paused");
     assert!(orders.hold(id, ours).is_none(), "{id} is requested although an operator holds it");
-    assert_ne!(life.status(theirs), "PENDING", "{id} is requested before it runs");
+    assert!(session.since() <= theirs, "{id} is requested before it runs");
     let origin = Origin { account: &terms.account, provider: terms.provider };
-    let verdict = judge(&as_running(life), origin, &terms.policies).verdict;
+    let verdict = judge(session, origin, &terms.policies).verdict;
     let deadline = verdict.deadline().unwrap_or_else(|| panic!("{id} is requested although it is {verdict:?}")).at;
     assert!(deadline <= theirs, "{id} is requested at {theirs}, its deadline is {deadline}");
-    let old_enough = later(life.started_at, terms.guardrails.min_age);
+    let old_enough = later(session.since(), terms.guardrails.min_age);
     assert!(old_enough <= theirs, "{id} is requested below min_age");
 }
 
@@ -95,40 +94,23 @@ pub(crate) fn assert_within_guardrails(row: &Release, books: &Books, terms: &Ter
     assert!(used < terms.guardrails.max_releases_per_poll as usize, "{} is requested beyond the allowance of {used}", row.id);
 }
 
-/// The session as its row would show it while it runs.
-fn as_running(life: &Life) -> Session {
-    Session {
-        id: life.id.clone(),
-        kind: Kind::Session,
-        status: Status::new("RUNNING", Phase::Running),
-        created_at: life.created_at,
-        started_at: Some(life.started_at),
-        expires_at: Some(life.expires_at),
-        ended_at: None,
-        region: Some(life.region.clone()),
-        keep_alive: Some(life.keep_alive),
-        project: Some(life.project_id.clone()),
-        proxy_bytes: None,
-        metadata: Metadata::from_json(life.metadata.clone()),
-        parts: Parts::default(),
-    }
-}
-
-/// A release is confirmed if and only if the world says that the session ended on our request; then what it saved is what the world says.
-pub(crate) fn assert_books_are_true(books: &Books, world: &World, now: Timestamp) {
+/// A release is confirmed if and only if the world says that the session ended on our request; then what it saved is what the world says. Of an agent
+/// session it is the browser that bills.
+pub(crate) fn assert_books_are_true(books: &Books, world: &World, face: &Face, now: Timestamp) {
     let theirs = world.time(now);
-    for life in world.lives() {
-        let row = books.of(&life.id).next();
-        let confirmed = row.filter(|row| row.outcome == Outcome::Confirmed);
+    for life in world.lives().filter(|life| &*life.key == face.key()) {
+        let of_it = |row: &&Release| row.id == life.id || row.parts.browser.as_ref() == Some(&life.id);
+        let rows: Vec<&Release> = books.releases.values().filter(of_it).collect();
+        let confirmed: Vec<&&Release> = rows.iter().filter(|row| row.outcome == Outcome::Confirmed).collect();
         let ours = life.ended(theirs).filter(|end| matches!(end.cause, Cause::Released { .. }));
-        match (confirmed, ours) {
-            (Some(row), Some(end)) => {
+        match (confirmed.as_slice(), ours) {
+            ([row], Some(end)) => {
                 assert_eq!(row.ended_at, Some(end.at), "{}", life.id);
                 assert_eq!(row.saved_runtime, Some(between(end.at, life.expires_at)), "{}", life.id);
             }
-            (Some(row), None) => panic!("the books call {} confirmed, the world says {:?}", row.id, life.ended(theirs)),
-            (None, Some(end)) => panic!("{} was released at {}, the books say {row:?}", life.id, end.at),
-            (None, None) => assert!(row.is_none_or(|row| row.saved_runtime.is_none()), "{} saved nothing", life.id),
+            ([], None) => assert!(rows.iter().all(|row| row.saved_runtime.is_none()), "{} saved nothing", life.id),
+            ([], Some(end)) => panic!("{} was released at {}, the books say {rows:?}", life.id, end.at),
+            (rows, _) => panic!("the books call {rows:?} confirmed, the world says {:?}", life.ended(theirs)),
         }
     }
 }
