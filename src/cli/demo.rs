@@ -1,4 +1,4 @@
-//! `session-reaper demo`: the whole thing with nothing to set up, against a simulated provider over real HTTP.
+//! `session-reaper demo`: the whole thing with nothing to set up, against simulated providers over real HTTP.
 
 mod narrate;
 
@@ -14,7 +14,7 @@ use crate::config::{self, Credentials, Source};
 use crate::daemon::crew::Setup;
 use crate::daemon::{self, Standing};
 use crate::domain::time::{SignedDuration, human, parse_duration};
-use crate::simulator::{BROWSERBASE_KEY, Population, Running, Settings, SharedWorld, Simulator, World, WorldClock};
+use crate::simulator::{BROWSER_USE_KEY, BROWSERBASE_KEY, Population, Running, Settings, SharedWorld, Simulator, World, WorldClock};
 
 #[derive(Debug, clap::Args)]
 pub struct Flags {
@@ -61,7 +61,7 @@ async fn simulate(seed: u64, clock: Clock) -> Result<Running, Failure> {
     let settings = Settings { population: Population::brisk(), ..Settings::seeded(seed) };
     let world = SharedWorld::new(World::with(settings, clock.now()));
     let listening = Simulator::serve((Ipv4Addr::LOCALHOST, 0).into(), world, WorldClock::new(clock, 1.0)).await;
-    listening.map_err(|why| Failure::work(format!("the simulated provider cannot listen: {why}")))
+    listening.map_err(|why| Failure::work(format!("the simulated providers cannot listen: {why}")))
 }
 
 fn setup(listen: SocketAddr, simulator: &Running) -> Result<Setup, Failure> {
@@ -70,15 +70,21 @@ fn setup(listen: SocketAddr, simulator: &Running) -> Result<Setup, Failure> {
     config.server.listen = listen;
     let mut keys = std::collections::BTreeMap::new();
     for account in &mut config.accounts {
-        account.base_url = simulator.base_url();
-        keys.insert(account.name.clone(), SecretString::from(BROWSERBASE_KEY));
+        let (path, key) = match account.api_version {
+            None => (String::new(), BROWSERBASE_KEY),
+            Some(version) => (format!("/api/{version}"), BROWSER_USE_KEY),
+        };
+        account.base_url = simulator.base_url() + &path;
+        keys.insert(account.name.clone(), SecretString::from(key));
     }
     Ok(Setup { config, keys })
 }
 
 fn introduce(setup: &Setup, standing: &Standing, flags: &Flags) -> Result<(), Failure> {
     let address = standing.bound.as_ref().map(|bound| bound.addr().to_string()).unwrap_or_default();
-    say("A simulated account in which clients crash and keep-alive sessions are forgotten, and the real daemon, enforcing, over HTTP:")?;
+    say("Simulated accounts in which clients crash and keep-alive sessions are forgotten, and the real daemon, enforcing, over HTTP:")?;
+    let accounts: Vec<String> = setup.config.accounts.iter().map(|account| format!("{} ({})", account.name, account.provider)).collect();
+    say(format!("  accounts   {}", accounts.join(", ")))?;
     let policies: Vec<&str> = setup.config.policies.iter().map(|policy| policy.name.as_str()).collect();
     say(format!("  policies   {} (the first that fits governs)", policies.join(", ")))?;
     say(format!("  metrics    http://{address}/metrics"))?;

@@ -143,11 +143,11 @@ impl Desk<'_> {
         match (method, path) {
             ("GET", ["sessions"]) => self.list_sessions_v2(query),
             ("POST", ["sessions"]) => self.create_session_v2(body),
-            ("GET", ["sessions", id]) => self.agent(id, |agent, at| wire::session_view_v2(agent, at)),
+            ("GET", ["sessions", id]) => self.agent(id, wire::session_view_v2),
             ("PATCH", ["sessions", id]) => {
                 demand(&object(body)?, "action", &["stop"])?;
                 self.stop_agent(id)?;
-                self.agent(id, |agent, at| wire::session_view_v2(agent, at))
+                self.agent(id, wire::session_view_v2)
             }
             ("GET", ["tasks"]) => self.list_tasks(query),
             ("POST", ["tasks"]) => self.create_task(body),

@@ -39,7 +39,7 @@ const MOST_STEPS_AT_ONCE: usize = 10_000;
 /// What is going to happen.
 #[derive(Debug)]
 enum Happening {
-    Act(Act),
+    Act(Box<Act>),
     /// A request reaches the provider.
     Arrival {
         life: usize,
@@ -129,7 +129,7 @@ impl Stage {
     }
 
     pub(crate) fn plan(&mut self, at: Timestamp, act: Act) {
-        self.at(at, Happening::Act(act));
+        self.at(at, Happening::Act(Box::new(act)));
     }
 
     /// Lets everything happen up to this instant, and then checks the books against the world.
@@ -171,7 +171,7 @@ impl Stage {
 
     fn happen(&mut self, happening: Happening) {
         match happening {
-            Happening::Act(act) => self.act(act),
+            Happening::Act(act) => self.act(*act),
             Happening::Start => self.start(),
             Happening::Arrival { life, sent_at, call } => self.arrive(life, sent_at, call),
             Happening::Answer { life, operation, input } if life == self.lives && self.engine.is_some() => self.receive(operation, input),
