@@ -14,7 +14,7 @@ use crate::ledger::Reader;
 
 #[derive(Debug, clap::Args)]
 pub struct Flags {
-    /// The session's id at its provider
+    /// The session's id at its provider, or its browser's
     session: String,
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -62,6 +62,7 @@ fn from_books(path: &StorePath, id: &SessionId) -> Result<Option<Release>, Failu
 fn print_live(found: &Explanation) -> Result<(), Failure> {
     let session = &found.session;
     say(format!("session   {} ({} on {}, {})", session.id, session.kind, session.account, session.provider))?;
+    session.browser.iter().try_for_each(|browser| say(format!("browser   {browser}")))?;
     say(format!("status    {}, age {}", session.status, human(SignedDuration::from_secs(session.age_seconds as i64))))?;
     say(format!("metadata  {}", session.metadata))?;
     say(format!("verdict   {}: {}", session.verdict, session.reason))?;
@@ -93,7 +94,8 @@ fn comparison(key: &KeyCheck) -> String {
         Value::Null => "nothing".to_owned(),
         value => value.to_string(),
     };
-    if key.key == "match" { "everything fits".to_owned() } else { format!("{}: wants {}, found {found}", key.key, key.expected) }
+    let note = key.note.map(|note| format!(" ({note})")).unwrap_or_default();
+    if key.key == "match" { "everything fits".to_owned() } else { format!("{}: wants {}, found {found}{note}", key.key, key.expected) }
 }
 
 const fn mark(fits: Option<bool>) -> &'static str {
@@ -118,4 +120,16 @@ fn print_release(release: &Release) -> Result<(), Failure> {
         say(format!("          saved {}{cost}", human(saved)))?;
     }
     release.fault.iter().try_for_each(|fault| say(format!("          last fault: {fault}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_could_not_be_found_says_why() {
+        let key = |note| KeyCheck { key: "metadata.env".to_owned(), expected: "\"ci\"".to_owned(), found: Value::Null, fits: Some(false), note };
+        assert_eq!(comparison(&key(None)), "metadata.env: wants \"ci\", found nothing");
+        assert_eq!(comparison(&key(Some("none is kept"))), "metadata.env: wants \"ci\", found nothing (none is kept)");
+    }
 }

@@ -36,6 +36,7 @@ pub struct Sighting {
     pub created_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub expires_at: Option<Timestamp>,
+    pub browser: Option<SessionId>,
     pub metadata: Value,
     pub seen_at: Timestamp,
 }

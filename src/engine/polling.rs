@@ -262,8 +262,9 @@ impl Engine {
         let known = self.roster.get(&session.id);
         let was_out_of_sight = known.is_some_and(|known| self.is_out_of_sight(known, now));
         let same = known.is_some_and(|known| known.session == *session);
-        let same_for_the_books =
-            known.is_some_and(|known| known.session.expires_at == session.expires_at && known.session.started_at == session.started_at);
+        let same_for_the_books = known.map(|known| &known.session).is_some_and(|known| {
+            known.expires_at == session.expires_at && known.started_at == session.started_at && known.parts.browser == session.parts.browser
+        });
         if !same {
             let judgement = judge(session, self.origin(), &self.terms.policies);
             self.enlist(session.clone(), judgement, now);
@@ -288,7 +289,10 @@ impl Engine {
         }
         match self.roster.get_mut(&id) {
             // Its place in line is the verdict's; a row that only moved on keeps it.
-            Some(Tracked { session: row, verdict, seen_at, .. }) if *verdict == judgement.verdict && row.expires_at == session.expires_at => {
+            Some(Tracked { session: row, browser, verdict, seen_at, .. })
+                if *verdict == judgement.verdict && row.expires_at == session.expires_at =>
+            {
+                *browser = session.parts.browser.clone().or(browser.take());
                 *row = session;
                 *seen_at = now;
             }
@@ -355,6 +359,7 @@ impl Engine {
             created_at: session.created_at,
             started_at: session.started_at,
             expires_at: session.expires_at,
+            browser: session.parts.browser.clone(),
             metadata: session.metadata.to_json(),
             seen_at: now,
         }

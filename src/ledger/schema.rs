@@ -141,6 +141,7 @@ const FORMAT_2: &str = r#"
         FROM releases;
     DROP TABLE releases;
     ALTER TABLE releases_2 RENAME TO releases;
+    ALTER TABLE sessions ADD COLUMN browser TEXT;
     CREATE INDEX releases_by_time ON releases (coalesce(confirmed_at, requested_at));
     CREATE INDEX releases_open ON releases (account) WHERE outcome NOT IN ('confirmed', 'already_ended');
 "#;

@@ -75,7 +75,7 @@ pub(crate) fn assert_may_release(life: &Life, terms: &Terms, orders: &Orders, wo
     let (id, theirs) = (&life.id, world.time(now));
     assert_eq!(terms.mode, Mode::Enforce, "{id} is requested in observe mode");
     assert!(orders.pause(&terms.account).is_none(), "{id} is requested although the account is paused");
-    assert!(orders.hold(id, ours).is_none(), "{id} is requested although an operator holds it");
+    assert!(orders.hold([id], ours).is_none(), "{id} is requested although an operator holds it");
     assert_ne!(life.status(theirs), "PENDING", "{id} is requested before it runs");
     let origin = Origin { account: &terms.account, provider: terms.provider };
     let verdict = judge(&as_running(life), origin, &terms.policies).verdict;
