@@ -56,6 +56,8 @@ pub struct Held {
 pub struct Ask<'a> {
     pub account: &'a AccountName,
     pub session: &'a Session,
+    /// The browser that it was last listed with: a hold on it spares the session.
+    pub browser: Option<&'a SessionId>,
     pub mode: Mode,
     pub orders: &'a Orders,
     /// Sessions live on the account now.
@@ -180,9 +182,7 @@ impl Rails {
     }
 
     fn by_operator(&self, ask: &Ask<'_>, now: Moment) -> Option<Held> {
-        // Whoever holds its browser means the session.
-        let ids = std::iter::once(&ask.session.id).chain(&ask.session.parts.browser);
-        let hold = ids.filter_map(|id| ask.orders.hold(id, now.ours)).max_by_key(|hold| hold.until)?;
+        let hold = ask.orders.hold(std::iter::once(&ask.session.id).chain(ask.browser), now.ours)?;
         let reason = format!("held by an operator until {}: {}", clock_time(hold.until), hold.reason);
         Some(Held { hold: Hold::Operator, until: Some(hold.until), reason })
     }

@@ -50,7 +50,7 @@ struct Tried {
     account: AccountName,
     /// The number of live sessions listed.
     live: Option<usize>,
-    /// Why there is no list, redacted.
+    /// Why there is no list, or not a whole one; redacted.
     error: Option<String>,
 }
 
@@ -98,7 +98,8 @@ fn valid(loaded: &Loaded, tried: Option<&[Tried]>) -> serde_json::Value {
 fn tried_text(tried: &[Tried]) -> String {
     let line = |tried: &Tried| match (&tried.error, tried.live) {
         (None, live) => format!("account {}: the credential works, {} live sessions\n", tried.account, live.unwrap_or(0)),
-        (Some(error), _) => format!("account {}: {error}\n", tried.account),
+        (Some(error), None) => format!("account {}: {error}\n", tried.account),
+        (Some(error), Some(live)) => format!("account {}: {live} live sessions, but not all could be listed: {error}\n", tried.account),
     };
     tried.iter().map(line).collect()
 }

@@ -94,7 +94,7 @@ fn comparison(key: &KeyCheck) -> String {
         Value::Null => "nothing".to_owned(),
         value => value.to_string(),
     };
-    let note = key.note.map(|note| format!(": {note}")).unwrap_or_default();
+    let note = key.note.map(|note| format!(" ({note})")).unwrap_or_default();
     if key.key == "match" { "everything fits".to_owned() } else { format!("{}: wants {}, found {found}{note}", key.key, key.expected) }
 }
 
@@ -120,4 +120,16 @@ fn print_release(release: &Release) -> Result<(), Failure> {
         say(format!("          saved {}{cost}", human(saved)))?;
     }
     release.fault.iter().try_for_each(|fault| say(format!("          last fault: {fault}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_could_not_be_found_says_why() {
+        let key = |note| KeyCheck { key: "metadata.env".to_owned(), expected: "\"ci\"".to_owned(), found: Value::Null, fits: Some(false), note };
+        assert_eq!(comparison(&key(None)), "metadata.env: wants \"ci\", found nothing");
+        assert_eq!(comparison(&key(Some("none is kept"))), "metadata.env: wants \"ci\", found nothing (none is kept)");
+    }
 }

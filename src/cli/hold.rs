@@ -14,7 +14,7 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(24 * 30);
 
 #[derive(Debug, clap::Args)]
 pub struct Flags {
-    /// The session to spare, by its id or by its browser's
+    /// The session to spare, by its id or its browser's
     #[arg(value_parser = filled, required_unless_present_any = ["list", "lift"], conflicts_with_all = ["list", "lift"])]
     pub session: Option<String>,
     /// For how long: 30m, 2h 30m, at most 30 days

@@ -78,7 +78,7 @@ impl Outlook {
     pub fn explain(&self, id: &SessionId, clock: Clock) -> Option<Explanation> {
         let mut explanation = self.engine.explain(id, clock.now())?;
         explanation.session = self.as_planned(explanation.session);
-        if self.planned.contains(id) {
+        if self.planned.contains(&explanation.session.id) {
             explanation.release = None;
         }
         Some(explanation)

@@ -7,7 +7,7 @@ use crate::domain::event::PollOutcome;
 use crate::domain::hold::Hold;
 use crate::domain::time::{SignedDuration, Timestamp, between, clock_time, human};
 use crate::domain::verdict::VerdictWord;
-use crate::domain::view::{SessionView, Snapshot};
+use crate::domain::view::{AccountView, SessionView, Snapshot};
 
 #[derive(Debug, clap::Args)]
 pub struct Flags {
@@ -34,8 +34,29 @@ pub fn run(flags: &Flags, globals: &Globals) -> Result<(), Failure> {
 }
 
 fn print_table(snapshot: &Snapshot) -> Result<(), Failure> {
-    let mut table = Table::new(&[
-        Column::whole("SESSION"),
+    let table = sessions(snapshot);
+    if !table.is_empty() {
+        table.print()?;
+        say("")?;
+    }
+    snapshot.accounts.iter().try_for_each(|account| say(listed(account)))?;
+    say(summary(snapshot))
+}
+
+/// How an account's listing went, and what was wrong with it.
+fn listed(account: &AccountView) -> String {
+    let listing = account.listing.map_or("no listing", PollOutcome::as_str);
+    let rejected = if account.rejected_rows > 0 { format!(", {} rows could not be read", account.rejected_rows) } else { String::new() };
+    let error = account.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+    format!("{} ({}): {} live, listing {listing}{rejected}{error}", account.name, account.provider, account.live)
+}
+
+/// The browsers have a column where there are any with an id of their own.
+fn sessions(snapshot: &Snapshot) -> Table<'static> {
+    let browsers = snapshot.sessions.iter().any(|session| session.browser.is_some());
+    let mut columns = vec![Column::whole("SESSION")];
+    columns.extend(browsers.then(|| Column::whole("BROWSER")));
+    columns.extend([
         Column::whole("ACCOUNT"),
         Column::whole("STATUS"),
         Column::number("AGE"),
@@ -45,26 +66,21 @@ fn print_table(snapshot: &Snapshot) -> Result<(), Failure> {
         Column::whole("HOLD"),
         Column::text("WHY"),
     ]);
+    let mut table = Table::new(&columns);
     for session in &snapshot.sessions {
-        table.row(row(session, snapshot.at));
+        let browser = browsers.then(|| or_dash(session.browser.as_ref().map(ToString::to_string)));
+        table.row(std::iter::once(session.id.to_string()).chain(browser).chain(row(session, snapshot.at)));
     }
-    if !table.is_empty() {
-        table.print()?;
-        say("")?;
-    }
-    for account in &snapshot.accounts {
-        let listing = account.listing.map_or("no listing", PollOutcome::as_str);
-        let rejected = if account.rejected_rows > 0 { format!(", {} rows could not be read", account.rejected_rows) } else { String::new() };
-        let error = account.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-        say(format!("{} ({}): {} live, listing {listing}{rejected}{error}", account.name, account.provider, account.live))?;
-    }
-    say(summary(snapshot))
+    table
 }
 
-fn row(session: &SessionView, at: Timestamp) -> [String; 9] {
-    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+fn or_dash(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "-".to_owned())
+}
+
+/// The cells of a session behind its ids.
+fn row(session: &SessionView, at: Timestamp) -> [String; 8] {
     [
-        name(session),
         session.account.to_string(),
         session.status.clone(),
         human(SignedDuration::from_secs(session.age_seconds as i64)),
@@ -74,14 +90,6 @@ fn row(session: &SessionView, at: Timestamp) -> [String; 9] {
         or_dash(session.hold.map(|hold| hold.to_string())),
         session.reason.clone(),
     ]
-}
-
-/// Its id, and that of its browser beside it.
-fn name(session: &SessionView) -> String {
-    match &session.browser {
-        Some(browser) => format!("{} + {browser}", session.id),
-        None => session.id.to_string(),
-    }
 }
 
 /// The time of day where that is plain, else the day as well.
@@ -101,6 +109,45 @@ fn summary(snapshot: &Snapshot) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::name::{Kind, Provider};
+    use crate::domain::view::Mode;
+
+    fn session(id: &str, browser: Option<&str>) -> SessionView {
+        SessionView {
+            account: "agents".into(),
+            provider: Provider::BrowserUse,
+            id: id.into(),
+            kind: Kind::Agent,
+            browser: browser.map(Into::into),
+            status: "active".to_owned(),
+            region: None,
+            keep_alive: None,
+            metadata: serde_json::json!({}),
+            created_at: Timestamp::UNIX_EPOCH,
+            started_at: None,
+            expires_at: None,
+            age_seconds: 90.0,
+            verdict: VerdictWord::Unmatched,
+            policy: None,
+            limit: None,
+            deadline: None,
+            hold: None,
+            reason: "no policy fits: never touched".to_owned(),
+            release: None,
+        }
+    }
+
+    fn shown(listed: Vec<SessionView>) -> Vec<String> {
+        let snapshot = Snapshot { at: Timestamp::UNIX_EPOCH, mode: Mode::Observe, accounts: Vec::new(), sessions: listed };
+        sessions(&snapshot).render(None).lines().map(|line| line.split_whitespace().take(3).collect::<Vec<_>>().join(" ")).collect()
+    }
+
+    #[test]
+    fn a_browser_with_an_id_of_its_own_stands_beside_its_session() {
+        let listed = vec![session("agent-1", Some("browser-1")), session("agent-2", None)];
+        assert_eq!(shown(listed), ["SESSION BROWSER ACCOUNT", "agent-1 browser-1 agents", "agent-2 - agents"]);
+        assert_eq!(shown(vec![session("agent-2", None)]), ["SESSION ACCOUNT STATUS", "agent-2 agents active"]);
+    }
 
     #[test]
     fn a_deadline_on_another_day_says_so() {

@@ -21,6 +21,7 @@ words! {
 /// What an operator said of one session: spare it until then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperatorHold {
+    /// Its own id, or its browser's.
     pub session: SessionId,
     pub placed_at: Timestamp,
     pub until: Timestamp,
@@ -52,8 +53,9 @@ impl Orders {
         own.or_else(|| self.pauses.iter().find(|pause| pause.account.is_none()))
     }
 
-    /// The hold on a session that is in force at `now`.
-    pub fn hold(&self, session: &SessionId, now: Timestamp) -> Option<&OperatorHold> {
-        self.holds.get(session).filter(|hold| now < hold.until)
+    /// The hold in force at `now` on a session that goes by these ids; of several, the one that lasts longest.
+    pub fn hold<'a>(&self, ids: impl IntoIterator<Item = &'a SessionId>, now: Timestamp) -> Option<&OperatorHold> {
+        let in_force = ids.into_iter().filter_map(|id| self.holds.get(id)).filter(|hold| now < hold.until);
+        in_force.max_by_key(|hold| hold.until)
     }
 }

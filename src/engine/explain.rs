@@ -13,7 +13,7 @@ use crate::policy::{Policy, Rule};
 impl Engine {
     /// Nothing where the account has no such live session.
     pub fn explain(&self, id: &SessionId, now: Timestamp) -> Option<Explanation> {
-        let tracked = self.tracked(id).or_else(|| self.roster.iter().find(|tracked| tracked.session.parts.browser.as_ref() == Some(id)))?;
+        let tracked = self.tracked(id).or_else(|| self.roster.iter().find(|tracked| tracked.browser.as_ref() == Some(id)))?;
         let id = &tracked.session.id;
         let holds: Vec<HoldView> = self.shown_holds(tracked, self.moment(now)).into_iter().map(HoldView::from).collect();
         let governing = tracked.verdict.policy();

@@ -289,7 +289,10 @@ impl Engine {
         }
         match self.roster.get_mut(&id) {
             // Its place in line is the verdict's; a row that only moved on keeps it.
-            Some(Tracked { session: row, verdict, seen_at, .. }) if *verdict == judgement.verdict && row.expires_at == session.expires_at => {
+            Some(Tracked { session: row, browser, verdict, seen_at, .. })
+                if *verdict == judgement.verdict && row.expires_at == session.expires_at =>
+            {
+                *browser = session.parts.browser.clone().or(browser.take());
                 *row = session;
                 *seen_at = now;
             }

@@ -82,7 +82,7 @@ impl Engine {
     /// Every hold on a due session, the shown one first.
     pub(super) fn holds_of(&self, tracked: &Tracked, now: Moment) -> Vec<Held> {
         let again = self.flights.contains_key(&tracked.session.id);
-        self.rails.holds(&ask(&self.terms, &self.orders, &self.roster, &tracked.session, again), now)
+        self.rails.holds(&ask(&self.terms, &self.orders, &self.roster, tracked, again), now)
     }
 
     fn hold_back(&mut self, id: &SessionId, deadline: &Deadline, held: Held, now: Moment) -> Turn {
@@ -139,7 +139,7 @@ impl Engine {
         let Some(tracked) = self.roster.get(id) else { return self.out_of_line() };
         let session = &tracked.session;
         let again = self.flights.contains_key(id);
-        let permit = match self.rails.permit(&ask(&self.terms, &self.orders, &self.roster, session, again), now) {
+        let permit = match self.rails.permit(&ask(&self.terms, &self.orders, &self.roster, tracked, again), now) {
             Ok(permit) => permit,
             Err(held) => return self.hold_back(id, deadline, held, now),
         };
@@ -307,8 +307,9 @@ impl Engine {
     }
 }
 
-fn ask<'a>(terms: &'a Terms, orders: &'a Orders, roster: &Roster, session: &'a Session, again: bool) -> Ask<'a> {
-    Ask { account: &terms.account, session, mode: terms.mode, orders, live: roster.len(), again }
+fn ask<'a>(terms: &'a Terms, orders: &'a Orders, roster: &Roster, tracked: &'a Tracked, again: bool) -> Ask<'a> {
+    let Tracked { session, browser, .. } = tracked;
+    Ask { account: &terms.account, session, browser: browser.as_ref(), mode: terms.mode, orders, live: roster.len(), again }
 }
 
 fn first_row(terms: &Terms, session: &Session, deadline: &Deadline, now: Moment) -> Release {

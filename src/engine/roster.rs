@@ -12,6 +12,8 @@ use crate::policy::Judgement;
 #[derive(Clone, Debug)]
 pub struct Tracked {
     pub session: Session,
+    /// The browser that it was last listed with: a listing that could not read the browsers does not take it back.
+    pub browser: Option<SessionId>,
     pub verdict: Verdict,
     /// Ours.
     pub seen_at: Timestamp,
@@ -54,12 +56,14 @@ impl Roster {
     /// Puts a session into the list, in line by its verdict.
     pub fn admit(&mut self, session: Session, judgement: &Judgement, now: Timestamp) {
         let id = session.id.clone();
-        let (written_at, rejected) = self.live.get(&id).map_or((None, None), |known| (known.written_at, known.rejected.clone()));
         self.leave_line(&id);
+        let (written_at, rejected, known) =
+            self.live.remove(&id).map_or((None, None, None), |known| (known.written_at, known.rejected, known.browser));
+        let browser = session.parts.browser.clone().or(known);
         if let Some(deadline) = judgement.verdict.deadline() {
             self.coming.insert((deadline.at, id.clone()));
         }
-        self.live.insert(id, Tracked { session, verdict: judgement.verdict.clone(), seen_at: now, written_at, rejected });
+        self.live.insert(id, Tracked { session, browser, verdict: judgement.verdict.clone(), seen_at: now, written_at, rejected });
     }
 
     pub fn remove(&mut self, id: &SessionId) -> Option<Tracked> {

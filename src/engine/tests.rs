@@ -5,9 +5,9 @@ use serde_json::json;
 use super::*;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fixtures::{at, in_phase, mins, secs, session};
-use crate::domain::hold::Pause;
+use crate::domain::hold::{Hold, OperatorHold, Pause};
 use crate::domain::listing::{ClockReading, Listing, RejectedRow, Rows};
-use crate::domain::name::Provider;
+use crate::domain::name::{Kind, Provider};
 use crate::domain::session::{Phase, Session};
 use crate::domain::view::Mode;
 use crate::guardrails::Guardrails;
@@ -101,6 +101,46 @@ fn unanswered(id: &str, now: Timestamp) -> Release {
             _ => None,
         })
         .expect("it is due")
+}
+
+/// An agent's session that has this browser.
+fn with_browser(browser: &str) -> Session {
+    let parts = Parts { browser: Some(browser.into()), ..Parts::default() };
+    Session { kind: Kind::Agent, parts, ..session("agent", json!({})) }
+}
+
+#[test]
+fn a_hold_on_a_browser_spares_its_session_also_while_the_browsers_cannot_be_listed() {
+    let now = later(at(0), mins(21));
+    let hold = OperatorHold { session: "browser".into(), placed_at: at(0), until: later(now, mins(5)), reason: "debugging".to_owned() };
+    let orders = Orders { holds: [("browser".into(), hold)].into(), ..Orders::default() };
+    // Whether the row without its browser changes the session's place in line or not.
+    for expires_at in [session("a", json!({})).expires_at, None] {
+        let mut engine = Engine::new(terms(), Recall::default(), Arc::new(orders.clone()), now);
+        assert_eq!(released(&list(&mut engine, listing(vec![with_browser("browser")]), now)), Vec::<&str>::new());
+        let alone = Session { expires_at, parts: Parts::default(), ..with_browser("browser") };
+        let partial = Listing::partial(Rows { sessions: vec![alone], rejected: Vec::new() }, Fault::new(FaultKind::Unavailable, "no browsers"));
+        assert_eq!(released(&list(&mut engine, partial, later(now, secs(30)))), Vec::<&str>::new());
+        assert_eq!(engine.explain(&"browser".into(), later(now, secs(31))).map(|found| found.session.hold), Some(Some(Hold::Operator)));
+        let whole = listing(vec![with_browser("browser")]);
+        assert_eq!(released(&list(&mut engine, whole, later(now, mins(5)))), ["agent"], "the hold has ended");
+    }
+}
+
+#[test]
+fn the_books_hear_of_a_browser_that_is_new_to_its_session() {
+    let mut engine = started(at(0));
+    let seen = |commands: Vec<Command>| -> Vec<Option<SessionId>> {
+        let sightings = commands.into_iter().filter_map(|command| match command {
+            Command::Write(Record::Seen(sightings)) => Some(sightings),
+            _ => None,
+        });
+        sightings.flatten().map(|sighting| sighting.browser).collect()
+    };
+    let alone = Session { parts: Parts::default(), ..with_browser("browser") };
+    assert_eq!(seen(list(&mut engine, listing(vec![alone]), at(0))), [None]);
+    assert_eq!(seen(list(&mut engine, listing(vec![with_browser("browser")]), at(1_000))), [Some("browser".into())]);
+    assert_eq!(seen(list(&mut engine, listing(vec![with_browser("browser")]), at(2_000))), []);
 }
 
 #[test]

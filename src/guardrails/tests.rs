@@ -24,6 +24,7 @@ fn account() -> AccountName {
 /// Asks for the session `a`, which runs since noon and ends at six, among so many live ones.
 struct Question {
     session: Session,
+    browser: Option<SessionId>,
     orders: Orders,
     mode: Mode,
     live: usize,
@@ -32,7 +33,7 @@ struct Question {
 
 impl Question {
     fn new() -> Self {
-        Self { session: session("a", json!({})), orders: Orders::default(), mode: Mode::Enforce, live: 1, again: false }
+        Self { session: session("a", json!({})), browser: None, orders: Orders::default(), mode: Mode::Enforce, live: 1, again: false }
     }
 
     fn among(live: usize) -> Self {
@@ -40,8 +41,8 @@ impl Question {
     }
 
     fn ask<T>(&self, put: impl FnOnce(&Ask<'_>) -> T) -> T {
-        let Self { session, orders, mode, live, again } = self;
-        put(&Ask { account: &account(), session, mode: *mode, orders, live: *live, again: *again })
+        let Self { session, browser, orders, mode, live, again } = self;
+        put(&Ask { account: &account(), session, browser: browser.as_ref(), mode: *mode, orders, live: *live, again: *again })
     }
 
     fn permit(&self, rails: &mut Rails, now: Timestamp) -> Result<Permit, Held> {
@@ -133,18 +134,33 @@ fn an_operators_hold_ends_at_its_instant() {
 }
 
 #[test]
-fn whoever_holds_a_browser_spares_the_session_that_it_belongs_to() {
-    let mut question = Question { orders: held_until(at(5_000)), ..Question::new() };
-    question.session.id = "agent".into();
-    question.session.parts.browser = Some("a".into());
-    assert_eq!(question.hold(&mut Rails::new(open()), at(0)), Some(Hold::Operator));
-}
-
-#[test]
 fn a_hold_on_one_session_spares_no_other() {
     let mut question = Question { orders: held_until(at(5_000)), ..Question::new() };
     question.session.id = "b".into();
     assert_eq!(question.hold(&mut Rails::new(open()), at(0)), None);
+}
+
+#[test]
+fn a_hold_on_its_browser_spares_the_session() {
+    let mut question = Question { orders: held_until(at(5_000)), browser: Some("a".into()), ..Question::new() };
+    question.session.id = "agent".into();
+    let mut rails = Rails::new(open());
+    assert_eq!(question.hold(&mut rails, at(4_999)), Some(Hold::Operator));
+    assert_eq!(question.hold(&mut rails, at(5_000)), None);
+    question.browser = Some("another".into());
+    assert_eq!(question.hold(&mut rails, at(0)), None);
+}
+
+#[test]
+fn of_the_holds_on_a_session_and_its_browser_the_longer_counts() {
+    let (short, long) = (at(5_000), at(9_000));
+    for (own, browsers) in [(short, long), (long, short)] {
+        let mut orders = held_until(own);
+        let on_browser = OperatorHold { session: "browser".into(), until: browsers, ..orders.holds[&"a".into()].clone() };
+        orders.holds.insert("browser".into(), on_browser);
+        let question = Question { orders, browser: Some("browser".into()), ..Question::new() };
+        assert_eq!(question.permit(&mut Rails::new(open()), at(0)).map_err(|held| held.until).err(), Some(Some(long)));
+    }
 }
 
 #[test]

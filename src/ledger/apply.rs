@@ -44,11 +44,11 @@ pub(super) fn release(books: &Connection, release: &Release) -> rusqlite::Result
 }
 
 fn seen(books: &Connection, sighting: &Sighting) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO sessions (account, id, provider, kind, created_at, started_at, expires_at, metadata, first_seen_at, last_seen_at, browser)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10)
+    let sql = "INSERT INTO sessions (account, id, provider, kind, created_at, started_at, expires_at, metadata, browser, first_seen_at, last_seen_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)
          ON CONFLICT (account, id) DO UPDATE SET
-             started_at = excluded.started_at, expires_at = excluded.expires_at, metadata = excluded.metadata, last_seen_at = excluded.last_seen_at,
-             browser = excluded.browser
+             started_at = excluded.started_at, expires_at = excluded.expires_at, metadata = excluded.metadata,
+             browser = coalesce(excluded.browser, sessions.browser), last_seen_at = excluded.last_seen_at
          WHERE excluded.last_seen_at >= sessions.last_seen_at";
     let row = params![
         sighting.account.as_str(),
@@ -59,8 +59,8 @@ fn seen(books: &Connection, sighting: &Sighting) -> rusqlite::Result<()> {
         sighting.started_at.map(millis),
         sighting.expires_at.map(millis),
         sighting.metadata.to_string(),
-        millis(sighting.seen_at),
         sighting.browser.as_ref().map(SessionId::as_str),
+        millis(sighting.seen_at),
     ];
     books.prepare_cached(sql)?.execute(row).map(drop)
 }

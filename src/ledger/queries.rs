@@ -61,21 +61,16 @@ impl Reader {
         self.ask(|books| all(books, sql, params![since, i64::try_from(limit).unwrap_or(i64::MAX)], rows::release))
     }
 
-    /// The releases of the session with this id, or with the browser of this id: of each account, the newest first.
+    /// The releases of the session that has this id, or a part with this id: one for each of its lives and accounts, newest first.
     pub fn release(&self, id: &SessionId) -> Result<Vec<Release>, LedgerFault> {
-        self.ask(|books| {
-            all(
-                books,
-                "SELECT * FROM releases WHERE id = ?1 OR parts ->> 'browser' = ?1 ORDER BY account, requested_at DESC",
-                [id.as_str()],
-                rows::release,
-            )
-        })
+        let sql = "SELECT * FROM releases WHERE ?1 IN (id, parts ->> 'browser', parts ->> 'run') ORDER BY requested_at DESC, account";
+        self.ask(|books| all(books, sql, [id.as_str()], rows::release))
     }
 
-    /// Whether any account has ever shown a session with this id, or with the browser of this id, as far as the books go back.
+    /// Whether any account has ever shown a session with this id, or with a browser of this id, as far as the books go back.
     pub fn knows(&self, id: &SessionId) -> Result<bool, LedgerFault> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM sessions WHERE id = ?1 OR browser = ?1)";
+        let sql = "SELECT EXISTS (SELECT 1 FROM sessions WHERE ?1 IN (id, browser))
+             OR EXISTS (SELECT 1 FROM releases WHERE parts ->> 'browser' = ?1)";
         self.ask(|books| books.query_row(sql, [id.as_str()], |row| row.get(0)))
     }
 

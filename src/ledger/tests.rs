@@ -48,10 +48,10 @@ fn sighting(id: &str, seen_at: Timestamp) -> Sighting {
         provider: Provider::Browserbase,
         id: id.into(),
         kind: Kind::Session,
-        browser: None,
         created_at: at(0),
         started_at: None,
         expires_at: None,
+        browser: None,
         metadata: json!({}),
         seen_at,
     }
@@ -116,20 +116,6 @@ fn each_life_of_a_session_has_a_row_of_its_own() {
         ledger.intend(&second).await.unwrap();
         assert!(matches!(ledger.intend(&life("b1", Outcome::Requested)).await, Err(LedgerFault::Settled { .. })));
         assert_eq!(ledger.recall(&account(), at(90)).await.unwrap().releases, [first, second]);
-    });
-}
-
-#[test]
-fn a_session_is_known_by_its_browser_too() {
-    block_on(async {
-        let ledger = in_memory();
-        let parts = Parts { own: true, browser: Some("b1".into()), run: None };
-        let written = Release { parts, ..release("s1", Outcome::Requested) };
-        ledger.intend(&written).await.unwrap();
-        ledger.record(Record::Seen(vec![Sighting { browser: Some("b2".into()), ..sighting("s2", at(1)) }]));
-        flushed(&ledger).await;
-        assert_eq!(ledger.reader().release(&"b1".into()).unwrap(), [written]);
-        assert_eq!(["s2", "b2", "b3"].map(|id| ledger.reader().knows(&id.into()).unwrap()), [true, true, false]);
     });
 }
 
@@ -293,6 +279,32 @@ fn releases_come_newest_first_and_no_more_than_asked_for() {
         assert_eq!(ids(None, 10), ["s3", "s2", "s1"]);
         assert_eq!(ids(Some(at(2)), 10), ["s3", "s2"]);
         assert_eq!(ids(None, 1), ["s3"]);
+    });
+}
+
+#[test]
+fn a_session_is_known_and_its_releases_are_found_by_the_id_of_its_browser() {
+    block_on(async {
+        let ledger = in_memory();
+        let seen = |browser: Option<&str>, second| Sighting { browser: browser.map(SessionId::from), ..sighting("agent", at(second)) };
+        // The last one stands where a listing could not read the browsers.
+        ledger.record(Record::Seen(vec![seen(Some("live"), 0), seen(None, 1), sighting("alone", at(1))]));
+        for (browser, second) in [("first", 1), ("second", 2)] {
+            let parts = Parts { own: false, browser: Some(browser.into()), run: Some(format!("run-{browser}").into()) };
+            let life = parts.life().cloned();
+            let row = Release { parts, life, requested_at: at(second), ..release("agent", Outcome::Confirmed) };
+            ledger.record(Record::Release(Box::new(row)));
+        }
+        flushed(&ledger).await;
+        let reader = ledger.reader();
+        let lives = |id: &str| -> Vec<SessionId> { reader.release(&id.into()).unwrap().into_iter().filter_map(|row| row.life).collect() };
+        assert_eq!(lives("agent"), ["second".into(), "first".into()]);
+        assert_eq!(lives("first"), ["first".into()]);
+        assert_eq!(lives("run-second"), ["second".into()]);
+        assert_eq!(lives("alone"), []);
+        for (id, known) in [("agent", true), ("live", true), ("first", true), ("alone", true), ("misspelt", false)] {
+            assert_eq!(reader.knows(&id.into()).unwrap(), known, "{id}");
+        }
     });
 }
 

@@ -89,15 +89,17 @@ struct Poll<'a> {
 
 fn polled(account: &AccountName, news: News, poll: Poll<'_>) {
     let Poll { outcome, live, rejected, fault } = poll;
+    let refused = fault.as_ref().is_some_and(Fault::is_refusal);
     let fault = fault.as_ref().map(tracing::field::display);
     match (news, outcome) {
         (News::Same, _) => debug!(%account, %outcome, live, rejected, fault, "listed again, as before"),
         (News::Recovered, _) => info!(%account, live, "the listing is whole again"),
         (News::New, PollOutcome::Complete) if rejected == 0 => info!(%account, live, "listed the live sessions"),
         (News::New, PollOutcome::Complete) => warn!(%account, live, rejected, "some rows of the listing could not be read"),
-        (News::New, _) => {
-            warn!(%account, %outcome, live, rejected, fault, "the listing is not complete; of what was not read nothing counts as gone")
+        (News::New, PollOutcome::Partial) if refused => {
+            warn!(%account, live, rejected, fault, "the provider refuses a part of the listing, which is not watched; give the credential the right to it");
         }
+        (News::New, _) => warn!(%account, %outcome, live, rejected, fault, "the listing is not complete; what it lacks does not count as gone"),
     }
 }
 

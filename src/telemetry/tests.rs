@@ -87,6 +87,21 @@ fn a_fault_is_loud_once_and_its_end_is_told() {
 }
 
 #[test]
+fn a_part_of_the_listing_that_is_refused_is_loud_once_and_again_when_that_changes_or_ends() {
+    use PollOutcome::{Complete, Partial};
+    let refused = || {
+        let fault = Fault { status: Some(403), ..Fault::new(FaultKind::Forbidden, "API key is missing required scope: browsers") };
+        What::Polled { outcome: Partial, at: Timestamp::UNIX_EPOCH, live: 1, rejected: 0, fault: Some(fault) }
+    };
+    let events = [refused(), refused(), polled(Partial, Some(FaultKind::TimedOut)), refused(), polled(Complete, None)];
+    let (text, _) = told(Shape::Text, "info", events);
+    let levels: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
+    assert_eq!(levels, ["WARN", "WARN", "WARN", "INFO"], "{text}");
+    let first = text.lines().next().expect("a line");
+    assert!(first.contains("refuses a part of the listing") && first.contains("403: API key is missing required scope: browsers"), "{first}");
+}
+
+#[test]
 fn a_failed_poll_does_not_move_the_last_complete_listing() {
     let (_, metrics) = told(Shape::Text, "info", [polled(PollOutcome::Partial, Some(FaultKind::TimedOut))]);
     assert!(metrics.poll_last_complete.with_label_values(&["growth"]).get() < 1.0);

@@ -233,7 +233,7 @@ fn what_an_operator_writes_is_seen_by_a_running_daemon_within_a_second() {
         let within = Duration::from_secs(1);
         let mut operator = operator(&path);
         operator.place_hold(&hold).unwrap();
-        tokio::time::timeout(within, orders.wait_for(|orders| orders.hold(&session, at(5)) == Some(&hold))).await.unwrap().unwrap();
+        tokio::time::timeout(within, orders.wait_for(|orders| orders.hold([&session], at(5)) == Some(&hold))).await.unwrap().unwrap();
         operator.pause(&general).unwrap();
         tokio::time::timeout(within, orders.wait_for(|orders| orders.pause(&"growth".into()) == Some(&general))).await.unwrap().unwrap();
         operator.resume(Some(&"growth".into()), at(9)).unwrap();

@@ -91,7 +91,7 @@ proptest! {
             let origin = Origin { account: &"growth".into(), provider: Provider::Browserbase };
             let deadline = judge(session, origin, &policies).verdict.deadline().map(|deadline| deadline.at);
             prop_assert!(deadline.is_some_and(|deadline| deadline <= released_at), "{id} at {released_at}: {deadline:?}");
-            prop_assert!(orders.hold(&id, released_at).is_none());
+            prop_assert!(orders.hold([&id], released_at).is_none());
         }
     }
 

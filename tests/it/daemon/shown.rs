@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use session_reaper::domain::event::Operation;
 use session_reaper::domain::time::Timestamp;
-use session_reaper::simulator::{Fault, NewSession};
+use session_reaper::simulator::{Fault, NewSession, Target};
 
 use super::stage::{Daemon, Script, Stage, ci};
 
@@ -228,4 +228,19 @@ fn a_plan_of_an_account_that_cannot_be_listed_shows_why_and_fails() {
     let account = &plan["accounts"][0];
     assert_eq!(account["listing"], "failed");
     assert!(account["error"].as_str().is_some_and(|error| error.contains("the provider is on fire")), "{account}");
+}
+
+#[test]
+fn a_listing_of_which_a_part_is_missing_is_shown_with_the_reason_and_fails() {
+    let stage = Stage::new();
+    stage.due_in(60_000);
+    stage.inject(Target::from(Operation::List).status("PENDING"), Fault::status(500, "the provider is on fire"));
+    for (command, said) in [
+        (["check", "--online"].as_slice(), "account growth: 1 live sessions, but not all could be listed: 500: the provider is on fire"),
+        (["plan"].as_slice(), "growth (browserbase): 1 live, listing partial: 500: the provider is on fire"),
+    ] {
+        let output = stage.command([]).args(command).output().expect("the program starts");
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert_eq!((output.status.code(), printed.contains(said)), (Some(1), true), "{command:?}: {printed}");
+    }
 }

@@ -74,7 +74,7 @@ pub(crate) fn assert_may_release(session: &Session, terms: &Terms, orders: &Orde
     let id = &session.id;
     assert_eq!(terms.mode, Mode::Enforce, "{id} is requested in observe mode");
     assert!(orders.pause(&terms.account).is_none(), "{id} is requested although the account is paused");
-    assert!(orders.hold(id, ours).is_none(), "{id} is requested although an operator holds it");
+    assert!(orders.hold([id], ours).is_none(), "{id} is requested although an operator holds it");
     assert!(session.since() <= theirs, "{id} is requested before it runs");
     let origin = Origin { account: &terms.account, provider: terms.provider };
     let verdict = judge(session, origin, &terms.policies).verdict;
