@@ -1,5 +1,7 @@
 //! The simulator over HTTP: Browserbase's wire form, and each fault as a client meets it.
 
+mod browser_use;
+
 use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, redirect};

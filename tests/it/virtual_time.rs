@@ -39,7 +39,7 @@ const MOST_STEPS_AT_ONCE: usize = 10_000;
 /// What is going to happen.
 #[derive(Debug)]
 enum Happening {
-    Act(Box<Act>),
+    Act(Act),
     /// A request reaches the provider.
     Arrival {
         life: usize,
@@ -50,7 +50,7 @@ enum Happening {
     Answer {
         life: usize,
         operation: Operation,
-        input: Input,
+        input: Box<Input>,
     },
     Start,
 }
@@ -129,7 +129,7 @@ impl Stage {
     }
 
     pub(crate) fn plan(&mut self, at: Timestamp, act: Act) {
-        self.at(at, Happening::Act(Box::new(act)));
+        self.at(at, Happening::Act(act));
     }
 
     /// Lets everything happen up to this instant, and then checks the books against the world.
@@ -171,10 +171,10 @@ impl Stage {
 
     fn happen(&mut self, happening: Happening) {
         match happening {
-            Happening::Act(act) => self.act(*act),
+            Happening::Act(act) => self.act(act),
             Happening::Start => self.start(),
             Happening::Arrival { life, sent_at, call } => self.arrive(life, sent_at, call),
-            Happening::Answer { life, operation, input } if life == self.lives && self.engine.is_some() => self.receive(operation, input),
+            Happening::Answer { life, operation, input } if life == self.lives && self.engine.is_some() => self.receive(operation, *input),
             Happening::Answer { .. } => {}
         }
     }
@@ -221,7 +221,7 @@ impl Stage {
         let id = row.id.clone();
         if self.books_refuse_until.is_some_and(|until| self.now < until) {
             let input = Input::NotWritten { id, why: "the disk is full".to_owned() };
-            return self.at(self.now, Happening::Answer { life: self.lives, operation: Operation::Release, input });
+            return self.at(self.now, Happening::Answer { life: self.lives, operation: Operation::Release, input: Box::new(input) });
         }
         let (ours, now) = (self.ours(), self.now);
         self.world.with(|world| {
@@ -266,7 +266,7 @@ impl Stage {
                 (Operation::Release, back_at, Input::Answered { id, answer })
             }
         };
-        self.at(back_at, Happening::Answer { life, operation, input });
+        self.at(back_at, Happening::Answer { life, operation, input: Box::new(input) });
         if operation == Operation::Release && life == self.lives && self.crash == Some(CrashPoint::AfterCall) {
             self.crash = None;
             self.say("killed after the call");

@@ -103,3 +103,11 @@ pub(super) fn labels(body: &Map<String, Value>) -> Result<Option<Value>, Refusal
         labels => Ok(labels.cloned().map(Value::Object)),
     }
 }
+
+/// A key of a body that must be one of these words.
+pub(super) fn demand(body: &Map<String, Value>, name: &str, words: &[&str]) -> Result<String, Refusal> {
+    match field(body, name, Value::as_str)? {
+        Some(word) if words.contains(&word) => Ok(word.to_owned()),
+        _ => Err(Refusal(422, invalid(&["body", name], &format!("Input should be one of {}", words.join(", "))))),
+    }
+}
