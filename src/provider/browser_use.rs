@@ -123,7 +123,7 @@ async fn list(account: &Account, tags: &Mutex<TaskTags>, trail: &mut Trail) -> R
     Ok(joined)
 }
 
-/// Adds to each agent session the tags of its tasks. Without them a session is known to be there, and what it is tagged with is not.
+/// Adds to each agent session the tags of its tasks. Where they cannot be read a session is known to be there, and what it is tagged with is not.
 async fn add_tags(transport: &dyn Transport, tags: &Mutex<TaskTags>, trail: &mut Trail, silenced: Option<Fault>, joined: &mut Joined) {
     let held = || tags.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(after) = held().after(tagged(joined)) else { return };
@@ -133,6 +133,8 @@ async fn add_tags(transport: &dyn Transport, tags: &Mutex<TaskTags>, trail: &mut
     };
     match tasks.and_then(|tasks| held().learn(tagged(joined), tasks)) {
         Ok(()) => joined.sessions_mut().for_each(|session| held().apply(session)),
+        // No such inventory under this address: nobody could tag a task here.
+        Err(fault) if fault.kind == FaultKind::NotFound => {}
         Err(fault) => without_tags(joined, fault),
     }
 }

@@ -211,6 +211,13 @@ async fn without_the_tasks_all_are_known_to_be_there_and_agents_tags_are_not() {
 }
 
 #[tokio::test]
+async fn where_there_are_no_tasks_under_the_address_nobody_could_tag_one() {
+    let (exchange, _) = listed(ApiVersion::V2, but(ApiVersion::V2, "tasks", 1, fault(404))).await;
+    let Ok(Listing::Complete(complete)) = exchange.result else { panic!("{exchange:?}") };
+    assert!(complete.rows().sessions.iter().all(|session| matches!(session.metadata, Metadata::Tags(_))));
+}
+
+#[tokio::test]
 async fn tasks_that_want_silence_are_heard_over_a_list_that_does_not_add_up() {
     let mut replies = but(ApiVersion::V2, "sessions", 3, last_page(SESSIONS_V2, json!({ "totalItems": 4 })));
     replies.insert(lines(ApiVersion::V2, "tasks")[0].clone(), Reply::status(429, "retry-after: 5\r\n", ""));
