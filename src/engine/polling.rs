@@ -29,6 +29,10 @@ pub(super) const PATIENCE_OF_ONE_PASS: SignedDuration = SignedDuration::from_sec
 const STALE_AFTER_POLLS: i32 = 3;
 const STALE_AFTER_AT_LEAST: SignedDuration = SignedDuration::from_mins(2);
 
+/// A session that no listing has shown for this long is remembered no longer, though none has said that it is gone: nothing has been decided by it since it
+/// went out of sight.
+const UNSEEN_KEPT: SignedDuration = SignedDuration::from_hours(24);
+
 /// The books hear of a session that does not change this often.
 const SIGHTING_INTERVAL: SignedDuration = SignedDuration::from_mins(10);
 
@@ -171,12 +175,20 @@ impl Engine {
             Some((whole, false)) => self.learn_whole(whole, sent_at, now),
             None => {}
         }
+        self.forget_unseen(now);
         self.polling.introduced |= why.is_refusal();
         // What is refused is not granted by asking soon; the rest is listed at the next poll.
         if !why.is_refusal() {
             self.retry_poll(now);
         }
         self.conclude(PollOutcome::Partial, live, rejected, Some(why), now);
+    }
+
+    /// Where a listing is never whole nobody is ever gone: memory must have an end all the same.
+    fn forget_unseen(&mut self, now: Timestamp) {
+        let unseen = |tracked: &&Tracked| later(tracked.seen_at, UNSEEN_KEPT) <= now && !self.flights.contains_key(&tracked.session.id);
+        let forgotten: Vec<SessionId> = self.roster.iter().filter(unseen).map(|tracked| tracked.session.id.clone()).collect();
+        forgotten.into_iter().for_each(|id| self.depart(id, now));
     }
 
     fn learn_nothing(&mut self, fault: Fault, now: Timestamp) {

@@ -198,3 +198,15 @@ fn an_answer_about_concurrent_sessions_is_no_order_to_be_silent() {
     assert!(engine.listing_due_at(now).is_some_and(|at| at <= later(now, secs(30))), "the next poll is as it was");
     assert_eq!(released(&tick(&mut engine, later(now, secs(3)))), ["b"]);
 }
+
+#[test]
+fn where_no_listing_is_ever_whole_what_was_not_seen_for_a_day_is_forgotten() {
+    let now = at(0);
+    let mut engine = started(now);
+    let partial = |sessions| Listing::partial(rows(sessions), Fault::new(FaultKind::Unreadable, "does not add up"));
+    list(&mut engine, partial(vec![agent("a", Parts::default()), browser("b")]), now);
+    list(&mut engine, partial(vec![browser("b")]), later(now, mins(23 * 60)));
+    assert_eq!(live(&engine, now), ["a", "b"]);
+    list(&mut engine, partial(vec![browser("b")]), later(now, mins(24 * 60)));
+    assert_eq!(live(&engine, now), ["b"]);
+}
