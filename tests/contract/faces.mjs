@@ -77,6 +77,7 @@ export const FACES = [
 
 function browserUse(version, { asks, ...story }) {
   const base = `/api/${version}`;
+  const account = { name: `browser-use-${version}`, provider: "browser-use", base };
   const keys = { header: "x-browser-use-api-key", key: `bu_demo_contract_${version}`, seeded: "bu_demo" };
-  return { name: `browser-use-${version}`, provider: "browser-use", base, ...keys, ...story, asks: asks.map((operation) => operation.replace(" ", ` ${base}`)) };
+  return { ...account, ...keys, ...story, asks: asks.map((operation) => operation.replace(" ", ` ${base}`)) };
 }
