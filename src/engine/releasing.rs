@@ -209,6 +209,8 @@ impl Engine {
         let moment = self.moment(now);
         let confirm_by = later(now, self.rails.settings().confirm_within);
         let Some(flight) = self.flights.get_mut(id) else { return };
+        // Of a part that was left alive the answer speaks, not of those that ended before it.
+        let session = session.filter(|session| flight.row.parts.are_within(&session.parts));
         flight.row.accepted_at = flight.row.accepted_at.or(Some(floor_millis(moment.theirs)));
         flight.confirm_by = confirm_by;
         flight.tries = 0;

@@ -210,3 +210,18 @@ fn where_no_listing_is_ever_whole_what_was_not_seen_for_a_day_is_forgotten() {
     list(&mut engine, partial(vec![browser("b")]), later(now, mins(24 * 60)));
     assert_eq!(live(&engine, now), ["b"]);
 }
+
+#[test]
+fn an_answer_about_the_part_that_was_left_alive_is_not_the_end_of_the_whole() {
+    let (mut engine, now) = accepted(agent("a", parts(false, Some("b"), Some("r"))), later(at(0), mins(20)));
+    let run = agent("a", parts(false, None, Some("r")));
+    let late = later(now, mins(3));
+    confirm(&mut engine, run.clone(), late);
+    let mut commands = list(&mut engine, listing(vec![run.clone()]), late);
+    commands.extend(tick(&mut engine, later(late, mins(2))));
+    assert_eq!(sent(&commands).len(), 1, "{commands:?}");
+    let answered = answer(&mut engine, "a", Ok(Some(ended(run, later(late, mins(2))))), later(late, mins(2)));
+    assert_eq!(confirmed(&answered), 0);
+    let reads = tick(&mut engine, later(late, mins(3)));
+    assert_eq!(read(&reads).iter().map(|target| &target.parts).collect::<Vec<_>>(), [&parts(false, Some("b"), Some("r"))]);
+}

@@ -2,12 +2,13 @@
 
 use proptest::prelude::*;
 use session_reaper::domain::event::Operation;
+use session_reaper::domain::name::ApiVersion;
 use session_reaper::domain::release::Outcome;
 use session_reaper::domain::time::{SignedDuration, Timestamp, later};
-use session_reaper::simulator::{Fault, NewSession, Settings, Target, World};
+use session_reaper::simulator::{Cause, Fault, NewAgent, NewSession, NewTask, Settings, Target, World};
 
 use super::script::{START, nobody, terms};
-use crate::virtual_time::{Act, CrashPoint, Face, Lasts, Stage};
+use crate::virtual_time::{Act, CrashPoint, Face, Lasts, Newcomer, Stage};
 
 const CONFIG: &str = "
 poll_interval = \"20s\"
@@ -95,5 +96,67 @@ proptest! {
         stage.run_until(later(start, END));
         let confirmed = stage.books.releases.values().filter(|row| row.outcome == Outcome::Confirmed).count();
         prop_assert_eq!(confirmed, ages.len(), "{}", stage.world.with(|world| stage.transcript.finish(&stage.books, world)));
+    }
+
+    /// At Browser Use: browsers alone, agents alone, pairs, and browsers whose agent session is over, by each version of the API. What bills ends, on our
+    /// request, and is counted once; the stage itself holds the books to the truth.
+    #[test]
+    fn every_due_browser_and_agent_of_browser_use_ends(
+        version in prop_oneof![Just(ApiVersion::V2), Just(ApiVersion::V3), Just(ApiVersion::V4)],
+        newcomers in proptest::collection::vec((seconds(1_200), 0..4_u8), 1..10),
+        acts in proptest::collection::vec((seconds(TROUBLE_SECONDS), act(), inventory()), 0..10),
+        skew in prop_oneof![2 => Just(0_i64), 1 => Just(3_600), 1 => Just(-3_600)],
+    ) {
+        let start: Timestamp = START.parse().expect("an instant");
+        let settings = Settings { skew: SignedDuration::from_secs(skew), population: nobody(), ..Settings::seeded(1) };
+        let terms = terms(CONFIG, Some(version)).expect("a configuration");
+        let mut stage = Stage::new(terms, Face::of(Some(version)), World::with(settings, start), start);
+        for (index, (age, kind)) in newcomers.iter().enumerate() {
+            stage.create(&format!("s{index}"), newcomer(*age, *kind));
+        }
+        for (after, act, inventory) in acts {
+            stage.plan(later(start, after), of_inventory(act, inventory));
+        }
+        stage.plan(later(start, SignedDuration::from_secs(i64::from(TROUBLE_SECONDS))), Act::Resume);
+        stage.run_until(later(start, END));
+        let told = stage.world.with(|world| stage.transcript.finish(&stage.books, world));
+        let key = Face::of(Some(version)).key();
+        stage.world.with(|world| {
+            let now = world.now();
+            for life in world.lives().filter(|life| &*life.key == key) {
+                // Under v4 a browser goes by itself once its run was cancelled, be its own stop turned away.
+                let cause = life.ended(now).map(|end| end.cause);
+                let went = version == ApiVersion::V4 && life.agent.is_some() && cause == Some(Cause::Closed);
+                prop_assert!(went || matches!(cause, Some(Cause::Released { .. })), "{} {cause:?}\n{told}", life.id);
+            }
+            for agent in world.agents().filter(|agent| &*agent.key == key) {
+                let over = agent.ended(now).is_some() || (version == ApiVersion::V4 && !agent.is_busy(now));
+                prop_assert!(over, "{} goes on\n{told}", agent.id);
+            }
+            Ok(())
+        })?;
+    }
+}
+
+/// A browser alone, an agent alone, a pair, or a browser whose agent session is over.
+fn newcomer(age: SignedDuration, kind: u8) -> Newcomer {
+    let browser = NewSession { age, timeout: age + SignedDuration::from_hours(6), ..NewSession::default() };
+    if kind == 0 {
+        return browser.into();
+    }
+    let left_browser_after = (kind == 3).then_some(SignedDuration::from_millis(1));
+    let browser = (kind > 1).then_some(browser);
+    Newcomer::Agent(Box::new(NewAgent { browser, age, tasks: vec![NewTask::default()], left_browser_after, ..NewAgent::default() }))
+}
+
+fn inventory() -> impl Strategy<Value = Option<&'static str>> {
+    prop_oneof![2 => Just(None), 1 => Just(Some("browsers")), 1 => Just(Some("sessions")), 1 => Just(Some("tasks")), 1 => Just(Some("runs"))]
+}
+
+/// A fault may strike the calls to one inventory alone.
+fn of_inventory(act: Act, inventory: Option<&str>) -> Act {
+    match (act, inventory) {
+        (Act::Break { target, on, fault, lasts }, Some(inventory)) => Act::Break { target: target.status(inventory), on, fault, lasts },
+        (act, _) => act,
     }
 }
