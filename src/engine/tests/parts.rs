@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::event::PollOutcome;
 use crate::domain::listing::Complete;
 use crate::domain::name::Kind;
+use crate::domain::release::Outcome;
 use crate::domain::session::{Parts, Target};
 
 fn parts(own: bool, browser: Option<&str>, run: Option<&str>) -> Parts {
@@ -197,4 +198,38 @@ fn an_answer_about_concurrent_sessions_is_no_order_to_be_silent() {
     answer(&mut engine, "b", Err(Fault::new(FaultKind::AtCapacity, "too many concurrent active sessions")), now);
     assert!(engine.listing_due_at(now).is_some_and(|at| at <= later(now, secs(30))), "the next poll is as it was");
     assert_eq!(released(&tick(&mut engine, later(now, secs(3)))), ["b"]);
+}
+
+#[test]
+fn an_earlier_life_that_was_said_to_go_on_is_read_again_until_it_is_over() {
+    let now = later(at(0), mins(20));
+    let mut engine = started(now);
+    list(&mut engine, listing(vec![agent("a", parts(false, Some("b"), None))]), now);
+    answer(&mut engine, "a", Err(Fault::new(FaultKind::Forbidden, "no")), now);
+    list(&mut engine, listing(vec![agent("a", parts(false, Some("c"), None))]), later(now, secs(5)));
+    let running = agent("a", parts(false, Some("b"), None));
+    engine.handle(Input::Read { id: "a".into(), answer: exchange(Ok(running), later(now, secs(6))) }, later(now, secs(6)));
+    drained(&mut engine);
+    let commands = tick(&mut engine, later(now, mins(2)));
+    assert_eq!(read(&commands).iter().map(|target| &target.parts).collect::<Vec<_>>(), [&parts(false, Some("b"), None)]);
+    let over = ended(agent("a", parts(false, Some("b"), None)), later(at(0), mins(1)));
+    engine.handle(Input::Read { id: "a".into(), answer: exchange(Ok(over), later(now, mins(2))) }, later(now, mins(2)));
+    drained(&mut engine);
+    let mut commands = list(&mut engine, listing(vec![agent("a", parts(false, Some("c"), None))]), later(now, mins(3)));
+    commands.extend(tick(&mut engine, later(now, mins(4))));
+    assert_eq!(sent(&commands).iter().map(|target| &target.parts).collect::<Vec<_>>(), [&parts(false, Some("c"), None)]);
+}
+
+#[test]
+fn an_earlier_life_that_the_provider_does_not_know_is_gone_where_the_next_is_listed() {
+    let now = later(at(0), mins(20));
+    let mut engine = started(now);
+    list(&mut engine, listing(vec![agent("a", parts(false, Some("b"), None))]), now);
+    answer(&mut engine, "a", Err(fault(FaultKind::NotFound)), now);
+    let next = || listing(vec![agent("a", parts(false, Some("c"), None))]);
+    let commands = list(&mut engine, next(), later(now, secs(1)));
+    assert_eq!(row(&commands).map(|row| (row.outcome, row.parts.browser)), Some((Outcome::AlreadyEnded, Some("b".into()))));
+    let mut commands = list(&mut engine, next(), later(now, secs(31)));
+    commands.extend(tick(&mut engine, later(now, secs(40))));
+    assert_eq!(sent(&commands).iter().map(|target| &target.parts).collect::<Vec<_>>(), [&parts(false, Some("c"), None)]);
 }
