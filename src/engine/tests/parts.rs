@@ -233,3 +233,22 @@ fn an_earlier_life_that_the_provider_does_not_know_is_gone_where_the_next_is_lis
     commands.extend(tick(&mut engine, later(now, secs(40))));
     assert_eq!(sent(&commands).iter().map(|target| &target.parts).collect::<Vec<_>>(), [&parts(false, Some("c"), None)]);
 }
+
+#[test]
+fn an_inventory_is_doubted_each_time_that_it_is_suddenly_empty_though_the_other_is_never_read() {
+    let now = later(at(0), mins(5));
+    let mut engine = started(now);
+    let browsers = |ids: &[&str]| {
+        let whole = Some(Complete::of(&[Kind::Browser], rows(ids.iter().map(|id| browser(id)).collect())));
+        Listing::Partial { rows: Rows::default(), whole, why: fault(FaultKind::Forbidden) }
+    };
+    list(&mut engine, browsers(&["b"]), now);
+    list(&mut engine, browsers(&[]), later(now, secs(1)));
+    engine.handle(Input::Read { id: "b".into(), answer: exchange(Err(fault(FaultKind::NotFound)), now) }, later(now, secs(2)));
+    drained(&mut engine);
+    list(&mut engine, browsers(&[]), later(now, secs(3)));
+    assert_eq!(live(&engine, now), [""; 0], "its end is believed");
+    list(&mut engine, browsers(&["c"]), later(now, secs(4)));
+    let commands = list(&mut engine, browsers(&[]), later(now, secs(5)));
+    assert_eq!((read(&commands).len(), live(&engine, now)), (1, vec!["c".to_owned()]));
+}
