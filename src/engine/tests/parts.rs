@@ -252,3 +252,22 @@ fn an_inventory_is_doubted_each_time_that_it_is_suddenly_empty_though_the_other_
     let commands = list(&mut engine, browsers(&[]), later(now, secs(5)));
     assert_eq!((read(&commands).len(), live(&engine, now)), (1, vec!["c".to_owned()]));
 }
+
+#[test]
+fn a_single_pass_does_not_wait_for_a_whole_listing_that_will_not_come() {
+    for kind in [FaultKind::Forbidden, FaultKind::Unavailable] {
+        let now = later(at(0), mins(20));
+        let mut engine = Engine::new(Terms { pass: Pass::Once, ..terms() }, Recall::default(), Arc::default(), now);
+        let partial = || Listing::partial(rows(vec![agent("a", Parts::default())]), fault(kind));
+        assert_eq!(released(&list(&mut engine, partial(), now)), ["a"]);
+        let mut commands = answer(&mut engine, "a", Err(fault(FaultKind::NotFound)), now);
+        assert!(!engine.is_over());
+        for minute in 1..5 {
+            let now = later(now, mins(minute));
+            let lists = commands.iter().any(|command| matches!(command, Command::List));
+            commands = if lists { list(&mut engine, partial(), now) } else { tick(&mut engine, now) };
+        }
+        assert!(engine.is_over(), "{kind}");
+        assert_eq!(engine.unfinished().count(), 1);
+    }
+}
