@@ -290,6 +290,7 @@ impl Engine {
                     self.tell(What::Refused { fault: fault.clone(), again_at });
                 }
             }
+            Err(fault) if fault.retry_after.is_some() => self.fall_silent(fault, now),
             Err(_) => {}
         }
     }

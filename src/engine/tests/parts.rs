@@ -271,3 +271,13 @@ fn a_single_pass_does_not_wait_for_a_whole_listing_that_will_not_come() {
         assert_eq!(engine.unfinished().count(), 1);
     }
 }
+
+#[test]
+fn a_provider_that_says_when_to_come_back_is_left_alone_until_then_whatever_else_it_says() {
+    let now = later(at(0), mins(20));
+    let mut engine = started(now);
+    drained(&mut engine);
+    let down = Fault { retry_after: Some(secs(300)), ..fault(FaultKind::Unavailable) };
+    engine.handle(Input::Listed(exchange(Err(down), now)), now);
+    assert_eq!(engine.listing_due_at(now), Some(later(now, secs(300))));
+}
