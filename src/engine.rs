@@ -179,8 +179,12 @@ impl Engine {
 
     /// Everything that was asked for is settled, or waits for something that only time or a person can bring.
     pub fn is_settled(&self) -> bool {
-        // Nobody asks again while draining, and no listing is made.
-        let left = |flight: &Flight| self.draining && matches!(flight.step, flight::Step::InLine | flight::Step::Listing { .. });
+        // Nobody asks again while draining, and no listing is made; nor does a single pass make another once it has made its last.
+        let left = |flight: &Flight| match flight.step {
+            flight::Step::InLine => self.draining,
+            flight::Step::Listing { .. } => self.draining || self.polling.is_over(),
+            _ => false,
+        };
         let rests = |flight: &Flight| flight.is_at_rest() || left(flight);
         self.under_way == 0 && self.flights.values().all(rests)
     }
@@ -286,6 +290,7 @@ impl Engine {
                     self.tell(What::Refused { fault: fault.clone(), again_at });
                 }
             }
+            Err(fault) if fault.retry_after.is_some() => self.fall_silent(fault, now),
             Err(_) => {}
         }
     }

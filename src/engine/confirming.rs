@@ -143,7 +143,7 @@ impl Engine {
         let there: BTreeSet<&SessionId> = complete.rows().there().collect();
         let waiting: Vec<(SessionId, Step)> = self.flights.iter().map(|(id, flight)| (id.clone(), flight.step)).collect();
         for (id, step) in waiting {
-            let is_gone = gone.binary_search(&id).is_ok();
+            let is_gone = gone.binary_search(&id).is_ok() || self.has_another_life(&id, now);
             match step {
                 Step::Listing { since } if sent_at < since => self.polling.soon(now),
                 Step::Listing { .. } if is_gone => self.believe_gone(&id, now),
@@ -155,6 +155,12 @@ impl Engine {
                 _ => {}
             }
         }
+    }
+
+    /// The listing that was taken in just now shows another life of the session, so that the one that was asked for is not listed any more.
+    fn has_another_life(&self, id: &SessionId, now: Timestamp) -> bool {
+        let listed = self.roster.get(id).filter(|tracked| tracked.seen_at == now && tracked.rejected.is_none());
+        listed.is_some_and(|tracked| self.is_of_another_life(tracked))
     }
 
     /// Gone from the provider's books and from its listing, without a word about when.

@@ -145,11 +145,9 @@ impl Engine {
     fn learn_all(&mut self, complete: Complete, sent_at: Timestamp, now: Timestamp) {
         let (live, rejected) = (complete.rows().sessions.len(), complete.rows().rejected.len());
         self.learn_whole(&complete, sent_at, now);
-        self.done.retain(|_, done| later(done.at, DONE_KEPT) > now);
 
         self.polling.introduced = true;
         self.polling.failures = 0;
-        self.polling.doubts.clear();
         self.polling.error = None;
         self.polling.last_complete_at = Some(now);
         let gap_after = (self.terms.poll_interval * GAP_AFTER_POLLS).max(GAP_AFTER_AT_LEAST);
@@ -163,6 +161,8 @@ impl Engine {
         self.sight(complete.rows(), sent_at, now);
         gone.into_iter().for_each(|id| self.depart(id, now));
         self.settle_by_listing(complete, sent_at, now);
+        self.polling.doubts.retain(|kind, _| !complete.kinds().contains(kind));
+        self.done.retain(|_, done| later(done.at, DONE_KEPT) > now);
     }
 
     /// What a partial listing shows is there; what it lacks may be there too, but for what it read to its end.

@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::event::PollOutcome;
 use crate::domain::listing::Complete;
 use crate::domain::name::Kind;
+use crate::domain::release::Outcome;
 use crate::domain::session::{Parts, Target};
 
 fn parts(own: bool, browser: Option<&str>, run: Option<&str>) -> Parts {
@@ -224,4 +225,86 @@ fn an_answer_about_the_part_that_was_left_alive_is_not_the_end_of_the_whole() {
     assert_eq!(confirmed(&answered), 0);
     let reads = tick(&mut engine, later(late, mins(3)));
     assert_eq!(read(&reads).iter().map(|target| &target.parts).collect::<Vec<_>>(), [&parts(false, Some("b"), Some("r"))]);
+}
+
+#[test]
+fn an_earlier_life_that_was_said_to_go_on_is_read_again_until_it_is_over() {
+    let now = later(at(0), mins(20));
+    let mut engine = started(now);
+    list(&mut engine, listing(vec![agent("a", parts(false, Some("b"), None))]), now);
+    answer(&mut engine, "a", Err(Fault::new(FaultKind::Forbidden, "no")), now);
+    list(&mut engine, listing(vec![agent("a", parts(false, Some("c"), None))]), later(now, secs(5)));
+    let running = agent("a", parts(false, Some("b"), None));
+    engine.handle(Input::Read { id: "a".into(), answer: exchange(Ok(running), later(now, secs(6))) }, later(now, secs(6)));
+    drained(&mut engine);
+    let commands = tick(&mut engine, later(now, mins(2)));
+    assert_eq!(read(&commands).iter().map(|target| &target.parts).collect::<Vec<_>>(), [&parts(false, Some("b"), None)]);
+    let over = ended(agent("a", parts(false, Some("b"), None)), later(at(0), mins(1)));
+    engine.handle(Input::Read { id: "a".into(), answer: exchange(Ok(over), later(now, mins(2))) }, later(now, mins(2)));
+    drained(&mut engine);
+    let mut commands = list(&mut engine, listing(vec![agent("a", parts(false, Some("c"), None))]), later(now, mins(3)));
+    commands.extend(tick(&mut engine, later(now, mins(4))));
+    assert_eq!(sent(&commands).iter().map(|target| &target.parts).collect::<Vec<_>>(), [&parts(false, Some("c"), None)]);
+}
+
+#[test]
+fn an_earlier_life_that_the_provider_does_not_know_is_gone_where_the_next_is_listed() {
+    let now = later(at(0), mins(20));
+    let mut engine = started(now);
+    list(&mut engine, listing(vec![agent("a", parts(false, Some("b"), None))]), now);
+    answer(&mut engine, "a", Err(fault(FaultKind::NotFound)), now);
+    let next = || listing(vec![agent("a", parts(false, Some("c"), None))]);
+    let commands = list(&mut engine, next(), later(now, secs(1)));
+    assert_eq!(row(&commands).map(|row| (row.outcome, row.parts.browser)), Some((Outcome::AlreadyEnded, Some("b".into()))));
+    let mut commands = list(&mut engine, next(), later(now, secs(31)));
+    commands.extend(tick(&mut engine, later(now, secs(40))));
+    assert_eq!(sent(&commands).iter().map(|target| &target.parts).collect::<Vec<_>>(), [&parts(false, Some("c"), None)]);
+}
+
+#[test]
+fn an_inventory_is_doubted_each_time_that_it_is_suddenly_empty_though_the_other_is_never_read() {
+    let now = later(at(0), mins(5));
+    let mut engine = started(now);
+    let browsers = |ids: &[&str]| {
+        let whole = Some(Complete::of(&[Kind::Browser], rows(ids.iter().map(|id| browser(id)).collect())));
+        Listing::Partial { rows: Rows::default(), whole, why: fault(FaultKind::Forbidden) }
+    };
+    list(&mut engine, browsers(&["b"]), now);
+    list(&mut engine, browsers(&[]), later(now, secs(1)));
+    engine.handle(Input::Read { id: "b".into(), answer: exchange(Err(fault(FaultKind::NotFound)), now) }, later(now, secs(2)));
+    drained(&mut engine);
+    list(&mut engine, browsers(&[]), later(now, secs(3)));
+    assert_eq!(live(&engine, now), [""; 0], "its end is believed");
+    list(&mut engine, browsers(&["c"]), later(now, secs(4)));
+    let commands = list(&mut engine, browsers(&[]), later(now, secs(5)));
+    assert_eq!((read(&commands).len(), live(&engine, now)), (1, vec!["c".to_owned()]));
+}
+
+#[test]
+fn a_single_pass_does_not_wait_for_a_whole_listing_that_will_not_come() {
+    for kind in [FaultKind::Forbidden, FaultKind::Unavailable] {
+        let now = later(at(0), mins(20));
+        let mut engine = Engine::new(Terms { pass: Pass::Once, ..terms() }, Recall::default(), Arc::default(), now);
+        let partial = || Listing::partial(rows(vec![agent("a", Parts::default())]), fault(kind));
+        assert_eq!(released(&list(&mut engine, partial(), now)), ["a"]);
+        let mut commands = answer(&mut engine, "a", Err(fault(FaultKind::NotFound)), now);
+        assert!(!engine.is_over());
+        for minute in 1..5 {
+            let now = later(now, mins(minute));
+            let lists = commands.iter().any(|command| matches!(command, Command::List));
+            commands = if lists { list(&mut engine, partial(), now) } else { tick(&mut engine, now) };
+        }
+        assert!(engine.is_over(), "{kind}");
+        assert_eq!(engine.unfinished().count(), 1);
+    }
+}
+
+#[test]
+fn a_provider_that_says_when_to_come_back_is_left_alone_until_then_whatever_else_it_says() {
+    let now = later(at(0), mins(20));
+    let mut engine = started(now);
+    drained(&mut engine);
+    let down = Fault { retry_after: Some(secs(300)), ..fault(FaultKind::Unavailable) };
+    engine.handle(Input::Listed(exchange(Err(down), now)), now);
+    assert_eq!(engine.listing_due_at(now), Some(later(now, secs(300))));
 }

@@ -91,18 +91,18 @@ struct Inventories {
     nameless_agents: Vec<RejectedRow>,
     /// Every live browser's agent session is known.
     browsers_known: bool,
-    /// What stands under the id of an agent session that was not read: whether it may live.
-    missing_lives: bool,
+    /// An agent session of which no browser was read may have one all the same.
+    browsers_hidden: bool,
+    /// A browser's agent session that was not read may live all the same.
+    agents_hidden: bool,
 }
 
 impl Inventories {
     fn new(version: ApiVersion, browsers: Result<Read<Browser>, Fault>, agents: Result<Read<Agent>, Fault>) -> Self {
-        // What is not in a list of active sessions that was read to its end is not active. A key without the right to read them cannot stop them either.
+        // What is not in a list that was read to its end is not live. A key without the right to read an inventory has nothing but the other to go by.
         // Any other fault says nothing of what would have been read.
-        let missing_lives = match lack(&agents) {
-            Some(fault) => fault.kind != FaultKind::Forbidden,
-            None => agents.as_ref().is_ok_and(|read| read.rejected.iter().any(|row| row.id.is_none())),
-        };
+        let hides = |lack: Option<&Fault>| lack.is_some_and(|fault| fault.kind != FaultKind::Forbidden);
+        let nameless = agents.as_ref().is_ok_and(|read| read.rejected.iter().any(|row| row.id.is_none()));
         let mut sorted = Self {
             version,
             alone: Vec::new(),
@@ -112,7 +112,8 @@ impl Inventories {
             rejected_agents: BTreeMap::new(),
             nameless_agents: Vec::new(),
             browsers_known: lack(&browsers).is_none(),
-            missing_lives,
+            browsers_hidden: hides(lack(&browsers)),
+            agents_hidden: hides(lack(&agents)) || nameless,
         };
         browsers.into_iter().for_each(|read| sorted.sort_browsers(read));
         agents.into_iter().for_each(|read| sorted.sort_agents(read));
@@ -127,6 +128,7 @@ impl Inventories {
                 Owner::Agent(agent) => drop(self.rejected_agents.insert(agent, format!("its browser is not known: {}", row.why))),
                 Owner::Unknown => {
                     self.browsers_known = false;
+                    self.browsers_hidden = true;
                     self.rejected.push(RejectedRow { id: None, why: row.why });
                 }
             }
@@ -156,11 +158,28 @@ impl Inventories {
     fn sessions(self) -> (Rows, Rows) {
         let alone = self.alone.iter().map(alone).collect();
         let ids: BTreeSet<&SessionId> = self.agents.keys().chain(self.browsers.keys()).collect();
-        let readable = ids.into_iter().filter(|id| !self.rejected_agents.contains_key(id));
-        let of_agents = readable.filter_map(|id| self.of_agent(id)).collect();
-        let rejected = self.rejected_agents.into_iter().map(|(id, why)| RejectedRow { id: Some(id), why });
-        let rejected = rejected.chain(self.nameless_agents).collect();
+        let (mut of_agents, mut rejected) = (Vec::new(), Vec::new());
+        for id in ids.into_iter().filter(|id| !self.rejected_agents.contains_key(id)) {
+            match self.lacks_half(id) {
+                Some(why) => rejected.push(RejectedRow { id: Some(id.clone()), why: why.to_owned() }),
+                None => of_agents.extend(self.of_agent(id)),
+            }
+        }
+        rejected.extend(self.rejected_agents.into_iter().map(|(id, why)| RejectedRow { id: Some(id), why }));
+        rejected.extend(self.nameless_agents);
         (Rows { sessions: alone, rejected: self.rejected }, Rows { sessions: of_agents, rejected })
+    }
+
+    /// Why a session is known to be there and no more. Half of one is not judged: its browser may be held, or make it younger; its agent session may be one
+    /// that is to be kept alive.
+    fn lacks_half(&self, id: &SessionId) -> Option<&'static str> {
+        match self.agents.get(id) {
+            None if self.agents_hidden => Some("its browser alone could be read"),
+            Some(agent) if self.browsers_hidden && !agent.status.phase.is_ended() && !self.browsers.contains_key(id) => {
+                Some("whether it has a browser could not be read")
+            }
+            _ => None,
+        }
     }
 
     /// The session under an agent session's id, unless it is over.
@@ -172,7 +191,7 @@ impl Inventories {
         let browsers = self.browsers.get(id).map_or(&[][..], Vec::as_slice);
         let live = agent.filter(|agent| !agent.status.phase.is_ended());
         let parts = Parts {
-            own: self.version != ApiVersion::V4 && (live.is_some() || (agent.is_none() && self.missing_lives)),
+            own: self.version != ApiVersion::V4 && live.is_some(),
             browser: browsers.first().map(|browser| browser.id.clone()),
             run: live.and_then(|agent| agent.run.clone()),
         };

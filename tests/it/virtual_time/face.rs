@@ -44,6 +44,10 @@ impl Face {
         }
     }
 
+    pub(crate) const fn is_v4(&self) -> bool {
+        matches!(self, Self::BrowserUse { version: ApiVersion::V4, .. })
+    }
+
     /// A new life of the process has learnt nothing.
     pub(crate) fn restarts(&mut self) {
         if let Self::BrowserUse { way, .. } = self {

@@ -103,6 +103,11 @@ pub(crate) fn assert_books_are_true(books: &Books, world: &World, face: &Face, n
         let rows: Vec<&Release> = books.releases.values().filter(of_it).collect();
         let confirmed: Vec<&&Release> = rows.iter().filter(|row| row.outcome == Outcome::Confirmed).collect();
         let ours = life.ended(theirs).filter(|end| matches!(end.cause, Cause::Released { .. }));
+        // Under v4 a browser goes by itself once its run was cancelled, which was ours if its own stop was not turned away.
+        if face.is_v4() && life.agent.is_some() && ours.is_none() && life.ended(theirs).is_some_and(|end| end.cause == Cause::Closed) {
+            assert!(confirmed.iter().all(|row| row.ended_at == life.ended(theirs).map(|end| end.at)), "{}", life.id);
+            continue;
+        }
         match (confirmed.as_slice(), ours) {
             ([row], Some(end)) => {
                 assert_eq!(row.ended_at, Some(end.at), "{}", life.id);

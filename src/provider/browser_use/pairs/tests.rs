@@ -217,18 +217,15 @@ fn a_browser_left_behind_with_others_gives_way_to_the_next_as_another_life() {
     assert_eq!(life(both().split_off(1)), Some("b2".into()));
 }
 
+fn refused(rows: &Rows) -> Vec<&str> {
+    rows.rejected.iter().filter_map(|row| row.id.as_ref()).map(SessionId::as_str).collect()
+}
+
+/// A key without the right to the agent sessions cannot stop them either, and one that is listed as over is over.
 #[test]
 fn without_the_agent_sessions_browsers_alone_are_all_known() {
     let browsers = || whole(vec![browser("b1", None), browser("b2", Some("a"))]);
-    let cases = [
-        (failed(FaultKind::Forbidden), false),
-        (failed(FaultKind::Unavailable), true),
-        (failed(FaultKind::Throttled), true),
-        (lacking(Vec::new()), true),
-        (lacking(vec![over("a")]), false),
-        (lacking(vec![live("a")]), true),
-    ];
-    for (agents, own) in cases {
+    for (agents, own) in [(failed(FaultKind::Forbidden), false), (lacking(vec![over("a")]), false), (lacking(vec![live("a")]), true)] {
         let why = lack(&agents).cloned();
         let joined = pair(ApiVersion::V2, browsers(), agents);
         assert_eq!(joined.why, why);
@@ -236,22 +233,41 @@ fn without_the_agent_sessions_browsers_alone_are_all_known() {
         assert_eq!(shown(&joined.rest), [("a", Kind::Agent, parts(own, Some("b2"), None))], "{why:?}");
         assert_eq!(gone(joined, &[("x", Kind::Agent), ("y", Kind::Browser)]), ["y".into()]);
     }
-    let v4 = pair(ApiVersion::V4, browsers(), failed(FaultKind::Unavailable));
-    assert_eq!(shown(&v4.rest), [("a", Kind::Agent, parts(false, Some("b2"), None))]);
+}
+
+/// It may be one with `keep_alive`, or one whose run opens the next browser.
+#[test]
+fn a_browser_whose_agent_session_may_not_have_been_read_is_there_and_not_judged() {
+    let agents = || [failed(FaultKind::Unavailable), failed(FaultKind::Throttled), lacking(Vec::new()), lacking(vec![live("c")])];
+    for (version, agents) in ALL.into_iter().flat_map(|version| agents().map(|agents| (version, agents))) {
+        let joined = pair(version, whole(vec![browser("b1", None), browser("b2", Some("a"))]), agents);
+        assert_eq!(shown(&joined.sure), [("b1", Kind::Browser, Parts::default())]);
+        assert!(joined.sessions().all(|session| session.id.as_str() != "a"));
+        assert_eq!(refused(&joined.rest), ["a"]);
+    }
 }
 
 #[test]
-fn without_the_browsers_nothing_is_all_known_and_no_tag_can_be_told_missing() {
-    for fault in [Some(FaultKind::Forbidden), Some(FaultKind::Unavailable), None] {
-        for (version, parts) in
-            [(ApiVersion::V2, Parts::default()), (ApiVersion::V3, Parts::default()), (ApiVersion::V4, parts(false, None, Some("r-a")))]
-        {
-            let row = if version == ApiVersion::V4 { conversation("a", Phase::Running) } else { live("a") };
-            let browsers = fault.map_or_else(|| lacking(Vec::new()), failed);
-            let joined = pair(version, browsers, whole(vec![row, over("c")]));
-            assert_eq!((shown(&joined.sure), shown(&joined.rest)), (Vec::new(), vec![("a", Kind::Agent, parts)]));
-            assert!(matches!(only(&joined).metadata, Metadata::Unlearnt { .. }));
-            assert!(matches!(joined.listing(), Listing::Partial { whole: None, .. }));
+fn without_the_right_to_the_browsers_nothing_is_all_known_and_no_tag_can_be_told_missing() {
+    for (version, parts) in
+        [(ApiVersion::V2, Parts::default()), (ApiVersion::V3, Parts::default()), (ApiVersion::V4, parts(false, None, Some("r-a")))]
+    {
+        let row = if version == ApiVersion::V4 { conversation("a", Phase::Running) } else { live("a") };
+        let joined = pair(version, failed(FaultKind::Forbidden), whole(vec![row, over("c")]));
+        assert_eq!((shown(&joined.sure), shown(&joined.rest)), (Vec::new(), vec![("a", Kind::Agent, parts)]));
+        assert!(matches!(only(&joined).metadata, Metadata::Unlearnt { .. }));
+        assert!(matches!(joined.listing(), Listing::Partial { whole: None, .. }));
+    }
+}
+
+/// Its browser may be held by an operator, and is what its age counts from.
+#[test]
+fn an_agent_session_whose_browser_may_not_have_been_read_is_there_and_not_judged() {
+    for version in ALL {
+        for browsers in [failed(FaultKind::Unavailable), lacking(Vec::new()), lacking(vec![browser("b", Some("c"))])] {
+            let joined = pair(version, browsers, whole(vec![conversation("a", Phase::Running), over("d")]));
+            assert!(joined.sessions().all(|session| session.id.as_str() != "a"));
+            assert_eq!(refused(&joined.rest), ["a"], "what is over is not there");
         }
     }
 }
@@ -292,7 +308,7 @@ fn an_agent_session_whose_browser_cannot_be_read_is_rejected_with_it() {
 #[test]
 fn a_browser_that_may_be_anybodys_leaves_nobody_gone_and_no_agent_session_without_doubt() {
     let joined = pair(ApiVersion::V2, with_rejected(Vec::new(), Some("b"), Owner::Unknown), whole(vec![live("a")]));
-    assert!(matches!(only(&joined).metadata, Metadata::Unlearnt { .. }));
+    assert_eq!((joined.sessions().count(), refused(&joined.sure)), (0, vec!["a"]));
     assert_eq!(gone(joined, &[("x", Kind::Agent), ("b", Kind::Browser)]), []);
 }
 
@@ -308,6 +324,6 @@ fn an_agent_session_that_cannot_be_read_is_not_judged_by_its_browser_alone() {
     let joined = pair(ApiVersion::V4, linked(), with_rejected(Vec::new(), Some("a"), Owner::None));
     assert_eq!((joined.sessions().count(), joined.sure.rejected.len()), (0, 1));
     let nameless = pair(ApiVersion::V3, linked(), with_rejected(Vec::new(), None, Owner::None));
-    assert_eq!(shown(&nameless.sure), [("a", Kind::Agent, parts(true, Some("b"), None))], "the one that cannot be read may be its agent session");
+    assert_eq!((nameless.sessions().count(), refused(&nameless.sure)), (0, vec!["a"]), "the one that cannot be read may be its agent session");
     assert_eq!(gone(nameless, &[("x", Kind::Agent)]), []);
 }
