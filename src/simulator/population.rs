@@ -86,6 +86,9 @@ impl Population {
     }
 }
 
+/// Browser Use ends whatever has gone on for this long.
+const LONGEST_AT_BROWSER_USE: SignedDuration = SignedDuration::from_hours(4);
+
 /// What comes into the live world of Browser Use.
 pub(super) enum Birth {
     Browser(NewSession),
@@ -93,18 +96,23 @@ pub(super) enum Birth {
 }
 
 impl Birth {
-    /// Most are agent sessions with a browser, some are browsers that somebody drives without an agent, a few are agents without a browser.
+    /// Most are agent sessions with a browser, some are browsers that somebody drives without an agent, a few are agents without a browser, or leave theirs
+    /// behind.
     pub(super) fn at_browser_use(new: NewSession, rng: &mut Rng) -> Self {
         let tags = labels(new.metadata.as_ref());
-        let new = NewSession { pending_for: SignedDuration::ZERO, metadata: None, ..new };
+        let timeout = new.timeout.min(LONGEST_AT_BROWSER_USE);
+        let new = NewSession { pending_for: SignedDuration::ZERO, metadata: None, timeout, ..new };
         let draw = rng.u8(..10);
         if draw < 4 {
             return Self::Browser(NewSession { metadata: Some(Value::Object(tags)), ..new });
         }
         let task = NewTask { metadata: tags, takes: Some(new.worked_for) };
-        let (age, fate, keep_alive) = (new.age, new.fate, new.keep_alive);
+        let (age, keep_alive) = (new.age, new.keep_alive);
+        let left_browser_after = (draw == 8).then_some(new.worked_for);
+        // Nobody's agent session is kept for ever.
+        let fate = new.fate.or(Some((LONGEST_AT_BROWSER_USE, Cause::TimedOut)));
         let browser = (draw < 9).then_some(new);
-        Self::Agent(Box::new(NewAgent { browser, tasks: vec![task], keep_alive, age, fate, ..NewAgent::default() }))
+        Self::Agent(Box::new(NewAgent { browser, tasks: vec![task], keep_alive, age, fate, left_browser_after, ..NewAgent::default() }))
     }
 }
 

@@ -60,7 +60,7 @@ impl Desk<'_> {
         let title = field(&object(body)?, "title", Value::as_str)?.map(str::to_owned);
         self.own(id)?;
         if let Some(agent) = self.world.agent_mut(self.key, &id.into()) {
-            agent.title = title;
+            agent.title = title.or(agent.title.take());
         }
         self.conversation(id)
     }
