@@ -4,7 +4,7 @@ use session_reaper::domain::event::Operation;
 use session_reaper::domain::time::SignedDuration;
 use session_reaper::simulator::{Extent, Fault, NewSession, Target};
 
-use super::stage::{Daemon, Stage, ci, key, side_by_side};
+use super::stage::{Daemon, Stage, ci, side_by_side};
 use crate::support::eventually;
 
 /// Every page that the daemon serves.
@@ -14,7 +14,7 @@ const PAGES: [&str; 6] = ["/", "/metrics", "/api/v1/sessions", "/api/v1/releases
 fn lives_through_everything(stage: &Stage, daemon: &Daemon) {
     let slow = stage.add(NewSession { release_latency: Some(SignedDuration::from_millis(2_500)), ..ci(-60_000) });
     daemon.comes_to(&slow, "confirmed");
-    let echo = format!("the key {} has no right to this", key("growth"));
+    let echo = format!("the key {} has no right to this", stage.key("growth"));
     stage.world.with(|world| world.inject(Operation::List, Fault::status(500, &echo), Extent::Times(4)));
     eventually("the listing fails", || daemon.account("growth")["last_error"].is_string().then_some(()));
     let denied = stage.due_in(-60_000);
@@ -40,7 +40,7 @@ fn no_credential_is_ever_said_served_or_written() {
         let (_, log) = &seen[PAGES.len() + 2];
         assert!(log.contains("called the provider"), "the log is at its most talkative");
         let mut secrets: Vec<String> = stage.world.with(|world| world.lives().map(|life| life.secret.as_ref().to_owned()).collect());
-        secrets.extend([key("growth"), "signingKey".to_owned(), "connectUrl".to_owned(), "seleniumRemoteUrl".to_owned()]);
+        secrets.extend([stage.key("growth"), "signingKey".to_owned(), "connectUrl".to_owned(), "seleniumRemoteUrl".to_owned()]);
         for (place, text) in &seen {
             for secret in &secrets {
                 assert!(!text.contains(secret.as_str()), "{place} has {secret}");
