@@ -19,6 +19,7 @@ use session_reaper::simulator::{Cause, Extent, Fault, NewSession, Running, Setti
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+pub(super) use self::agents::linked;
 pub(super) use self::api::Api;
 use crate::support::{Process, eventually, session_reaper};
 

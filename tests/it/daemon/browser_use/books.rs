@@ -2,28 +2,15 @@
 
 use serde_json::{Value, json};
 use session_reaper::domain::name::SessionId;
-use session_reaper::domain::time::Timestamp;
 
-use super::{VERSIONS, given_back};
+use super::{MILLIONTH, MILLISECOND, VERSIONS, given_back, is, tells_the_truth};
 use crate::daemon::stage::{Daemon, Stage, side_by_side};
-
-/// Half a millisecond, in which every number of seconds is to be right.
-const EXACT: f64 = 0.000_5;
-/// Half a millionth of a dollar, to which reports are written; a minute costs 333 of them.
-const CENTS: f64 = 0.000_000_6;
-
-fn is(found: &Value, truth: f64, within: f64) -> bool {
-    found.as_f64().is_some_and(|found| (found - truth).abs() < within)
-}
 
 /// One release, by its row.
 fn is_booked(stage: &Stage, daemon: &Daemon, id: &SessionId, kind: &str, browser: &Value) {
     let (row, truth) = (daemon.comes_to(id, "confirmed"), stage.truth(id));
     assert_eq!((&row["kind"], &row["provider"], &row["browser"]), (&json!(kind), &json!("browser-use"), browser), "{row}");
-    assert!(is(&row["saved_runtime_seconds"], truth.saved().as_secs_f64(), EXACT), "{row} {truth:?}");
-    assert!(is(&row["saved_cost"], given_back(stage, id), CENTS), "{row} {truth:?}");
-    let ended_at: Timestamp = row["ended_at"].as_str().and_then(|at| at.parse().ok()).expect("an instant");
-    assert_eq!(Some(ended_at), truth.end.map(|end| end.at), "{row}");
+    tells_the_truth(&row, &truth);
 }
 
 #[test]
@@ -36,11 +23,11 @@ fn a_pair_and_a_browser_alone_save_what_was_given_back_for_their_browsers() {
         is_booked(&stage, &daemon, &alone, "browser", &Value::Null);
         assert_eq!((stage.requests_about(&pair), stage.requests_for(&alone).len()), (stage.asked_to_release(&pair), 1));
 
-        let (runtime, cost) = (stage.saved(&[pair.clone(), alone.clone()]), given_back(&stage, &pair) + given_back(&stage, &alone));
+        let (runtime, cost) = (stage.saved(&[pair.clone(), alone.clone()]), given_back(&stage.truth(&pair)) + given_back(&stage.truth(&alone)));
         assert!(runtime > 4_000.0 && cost > 0.02, "there was something to save");
         let counted = |name: &str| daemon.metric(name, &[("account", "growth"), ("provider", "browser-use"), ("policy", "ci")]);
-        assert!((counted("session_reaper_saved_runtime_seconds_total") - runtime).abs() < 2.0 * EXACT);
-        assert!((counted("session_reaper_saved_cost_total") - cost).abs() < CENTS);
+        assert!((counted("session_reaper_saved_runtime_seconds_total") - runtime).abs() < MILLISECOND);
+        assert!((counted("session_reaper_saved_cost_total") - cost).abs() < MILLIONTH);
         assert_eq!(counted("session_reaper_sessions_released_total"), 2.0);
 
         let report = stage.json(["report", "--by", "kind", "--format", "json"]);
@@ -48,9 +35,12 @@ fn a_pair_and_a_browser_alone_save_what_was_given_back_for_their_browsers() {
             let rows = report["rows"].as_array().expect("rows");
             let row = rows.iter().find(|row| row["key"] == kind).unwrap_or_else(|| panic!("no {kind} in {report}"));
             assert_eq!((&row["released"], &row["currency"]), (&json!(1), &json!("USD")));
-            assert!(is(&row["saved_runtime_seconds"], stage.truth(id).saved().as_secs_f64(), EXACT), "{row}");
-            assert!(is(&row["saved_cost"], given_back(&stage, id), CENTS), "{row}");
+            assert!(is(&row["saved_runtime_seconds"], stage.truth(id).saved().as_secs_f64(), MILLISECOND), "{row}");
+            assert!(is(&row["saved_cost"], given_back(&stage.truth(id)), MILLIONTH), "{row}");
         }
-        assert!(is(&report["total"]["saved_runtime_seconds"], runtime, 2.0 * EXACT) && is(&report["total"]["saved_cost"], cost, CENTS), "{report}");
+        assert!(
+            is(&report["total"]["saved_runtime_seconds"], runtime, MILLISECOND) && is(&report["total"]["saved_cost"], cost, MILLIONTH),
+            "{report}"
+        );
     });
 }

@@ -21,9 +21,12 @@ impl Stage {
         self.add_agent(linked(ci(millis)))
     }
 
+    pub(in crate::daemon) fn linked_browser(&self, agent: &SessionId) -> Option<SessionId> {
+        self.world.with(|world| world.lives().find(|life| life.agent.as_ref() == Some(agent)).map(|life| life.id.clone()))
+    }
+
     pub(in crate::daemon) fn browser_of(&self, agent: &SessionId) -> SessionId {
-        let browser = self.world.with(|world| world.lives().find(|life| life.agent.as_ref() == Some(agent)).map(|life| life.id.clone()));
-        browser.expect("it drives one")
+        self.linked_browser(agent).expect("it drives one")
     }
 
     pub(in crate::daemon) fn run_of(&self, agent: &SessionId) -> SessionId {
@@ -31,12 +34,10 @@ impl Stage {
         run.expect("it has one")
     }
 
-    /// What is asked for to release an agent session with its browser, by the ids of what is asked about.
-    pub(in crate::daemon) fn asked_to_release(&self, agent: &SessionId) -> Vec<SessionId> {
-        match self.api {
-            Api::BrowserUse(ApiVersion::V4) => vec![self.run_of(agent), self.browser_of(agent)],
-            _ => vec![agent.clone()],
-        }
+    /// What is asked for to release a session, a pair or a browser alone, by the ids of what is asked about.
+    pub(in crate::daemon) fn asked_to_release(&self, id: &SessionId) -> Vec<SessionId> {
+        let is_conversation = self.api == Api::BrowserUse(ApiVersion::V4) && self.world.with(|world| world.agent(id).is_some());
+        if is_conversation { vec![self.run_of(id), self.browser_of(id)] } else { vec![id.clone()] }
     }
 
     /// Every release request that was about any part of an agent session, in order, by the ids of what was asked about.
