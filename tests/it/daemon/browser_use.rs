@@ -1,7 +1,11 @@
 //! Accounts of Browser Use in each version of its API: browsers alone, and agent sessions with the browsers that they drive.
 
 mod books;
+mod operator;
+mod restarts;
+mod rights;
 mod shifting;
+mod silence;
 
 use serde_json::Value;
 use session_reaper::domain::name::ApiVersion;

@@ -248,11 +248,15 @@ impl Stage {
         self.printed(["hold", id.as_str(), "--for", "10m", "--reason", "until it has closed itself"]);
         let daemon = self.daemon();
         daemon.is_held(id, "operator");
-        // No whole second: such an end might have been a moment later.
-        let odd = |at: Timestamp| if at.subsec_millisecond() == 0 { later(at, SignedDuration::from_millis(1)) } else { at };
-        self.world.with(|world| world.end(id, Cause::Closed, odd(world.time(self.clock.now()))));
+        self.closes_at(id, self.world.with(|world| world.time(self.clock.now())));
         self.printed(["hold", "--lift", id.as_str()]);
         daemon
+    }
+
+    /// Somebody else ends it, or is going to, at this instant of the world's clock. At no whole second: such an end might have been a moment later.
+    pub(super) fn closes_at(&self, id: &SessionId, at: Timestamp) {
+        let odd = if at.subsec_millisecond() == 0 { later(at, SignedDuration::from_millis(1)) } else { at };
+        self.world.with(|world| world.end(id, Cause::Closed, odd));
     }
 
     /// Waits until the provider has ended all of these.
