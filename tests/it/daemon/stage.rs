@@ -82,7 +82,7 @@ fn variable(account: &str) -> String {
 /// The world, its server, and a folder with the program's configuration and books.
 pub(super) struct Stage {
     pub(super) world: SharedWorld,
-    api: Api,
+    pub(super) api: Api,
     clock: WorldClock,
     server: Running,
     // After what runs on it: dropping it ends that.

@@ -1,6 +1,7 @@
 //! Whose API the accounts of a script speak.
 
 use session_reaper::domain::name::ApiVersion;
+use session_reaper::simulator::Fault;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::daemon) enum Api {
@@ -27,6 +28,14 @@ impl Api {
         match self {
             Self::Browserbase => format!("bb_demo_{account}"),
             Self::BrowserUse(_) => format!("bu_demo_{account}"),
+        }
+    }
+
+    /// A refusal in the provider's form.
+    pub(in crate::daemon) fn refusal(self, code: u16, sentence: &str) -> Fault {
+        match self {
+            Self::Browserbase => Fault::status(code, sentence),
+            Self::BrowserUse(_) => Fault::detail(code, sentence),
         }
     }
 }
