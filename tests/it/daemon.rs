@@ -3,6 +3,7 @@
 mod stage;
 
 mod alarms;
+mod browser_use;
 mod crash;
 mod demo;
 mod guardrails;

@@ -9,7 +9,7 @@ use session_reaper::domain::name::SessionId;
 use session_reaper::domain::time::SignedDuration;
 use session_reaper::simulator::{BadRow, Extent, Fault, NewSession, Target};
 
-use super::stage::{Daemon, Script, Stage, ci, key, side_by_side};
+use super::stage::{Daemon, Script, Stage, ci, side_by_side};
 use crate::support::eventually;
 
 const GROWTH: (&str, &str) = ("account", "growth");
@@ -213,7 +213,7 @@ fn an_account_is_ready_after_its_first_complete_listing_and_not_before() {
 #[test]
 fn a_definite_refusal_is_an_answer_too_and_disturbs_no_other_account() {
     let stage = Stage::playing(&Script { accounts: &["growth", "research"], ..Script::default() });
-    stage.inject(Target::from(Operation::List).key(&key("growth")), Fault::status(401, "Unauthorized"));
+    stage.inject(Target::from(Operation::List).key(&stage.key("growth")), Fault::status(401, "Unauthorized"));
     let due = stage.add_to("research", ci(-60_000));
     let daemon = stage.daemon();
     daemon.is_ready();
@@ -222,6 +222,6 @@ fn a_definite_refusal_is_an_answer_too_and_disturbs_no_other_account() {
     assert_eq!(daemon.account("growth")["listing"], "failed");
     assert_eq!(daemon.account("research")["listing"], "complete");
     daemon.reaches(4.0, "session_reaper_polls_total", &[("account", "research"), ("outcome", "complete")]);
-    let asked = stage.journal().iter().filter(|request| request.key.as_deref() == Some(key("growth").as_str())).count();
+    let asked = stage.journal().iter().filter(|request| request.key.as_deref() == Some(stage.key("growth").as_str())).count();
     assert_eq!(asked, 1, "it is asked again rarely");
 }

@@ -5,7 +5,7 @@ use session_reaper::domain::name::SessionId;
 use session_reaper::domain::time::{SignedDuration, between};
 use session_reaper::simulator::{Extent, Fault, Target};
 
-use super::stage::{Daemon, Script, Stage, ci, key, side_by_side};
+use super::stage::{Daemon, Script, Stage, ci, side_by_side};
 use crate::support::eventually;
 
 const GROWTH: (&str, &str) = ("account", "growth");
@@ -73,7 +73,7 @@ fn retry_after_silences_the_whole_key_and_then_the_release_goes_out() {
 fn a_key_without_the_right_to_release_is_loud_and_disturbs_no_other_account() {
     side_by_side([403, 401], |status| {
         let stage = Stage::playing(&Script { accounts: &["growth", "research"], ..Script::default() });
-        stage.inject(Target::from(Operation::Release).key(&key("growth")), Fault::status(status, "this key may not"));
+        stage.inject(Target::from(Operation::Release).key(&stage.key("growth")), Fault::status(status, "this key may not"));
         let (denied, fine) = (stage.due_in(-60_000), stage.add_to("research", ci(-60_000)));
         let daemon = stage.daemon();
         daemon.comes_to(&fine, "confirmed");

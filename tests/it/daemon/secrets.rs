@@ -1,32 +1,54 @@
 //! Nothing that opens an account or a browser leaves the program: not by its log at its most talkative, not by an answer, not by its books.
 
 use session_reaper::domain::event::Operation;
+use session_reaper::domain::name::ApiVersion;
 use session_reaper::domain::time::SignedDuration;
-use session_reaper::simulator::{Extent, Fault, NewSession, Target};
+use session_reaper::simulator::{Extent, NewAgent, NewSession, Target};
 
-use super::stage::{Daemon, Stage, ci, key, side_by_side};
+use super::stage::{Api, Daemon, Script, Stage, ci, linked, side_by_side};
 use crate::support::eventually;
 
 /// Every page that the daemon serves.
 const PAGES: [&str; 6] = ["/", "/metrics", "/api/v1/sessions", "/api/v1/releases", "/api/v1/savings", "/api/v1/accounts"];
 
-/// A session that is read while it still runs, so that the provider shows its credentials, and answers that repeat the key.
+/// What the providers call the addresses and keys that open a browser.
+const NAMES: [&str; 7] = ["signingKey", "connectUrl", "seleniumRemoteUrl", "cdpUrl", "liveUrl", "recordingUrl", "publicShareUrl"];
+
+/// The log at its most talkative, with that of whatever carries our calls.
+const EVERYTHING: &str = "trace,hyper=trace,hyper_util=trace,reqwest=trace";
+
+/// Sessions that are read while they still run, so that the provider shows their credentials, and answers that repeat credentials.
 fn lives_through_everything(stage: &Stage, daemon: &Daemon) {
-    let slow = stage.add(NewSession { release_latency: Some(SignedDuration::from_millis(2_500)), ..ci(-60_000) });
-    daemon.comes_to(&slow, "confirmed");
-    let echo = format!("the key {} has no right to this", key("growth"));
-    stage.world.with(|world| world.inject(Operation::List, Fault::status(500, &echo), Extent::Times(4)));
+    let slow = NewSession { release_latency: Some(SignedDuration::from_millis(2_500)), ..ci(-60_000) };
+    let mut ids = vec![stage.add(slow.clone())];
+    if stage.api != Api::Browserbase {
+        ids.push(stage.add_agent(NewAgent { release_latency: slow.release_latency, ..linked(slow) }));
+    }
+    ids.iter().for_each(|id| drop(daemon.comes_to(id, "confirmed")));
+    let secret = stage.world.with(|world| world.lives().next().map(|life| life.secret.clone())).expect("a session");
+    let echo = format!("the key {} has no right to wss://cdp.simulator.invalid/{secret}", stage.key("growth"));
+    stage.world.with(|world| world.inject(Operation::List, stage.api.refusal(500, &echo), Extent::Times(4)));
     eventually("the listing fails", || daemon.account("growth")["last_error"].is_string().then_some(()));
     let denied = stage.due_in(-60_000);
-    stage.inject(Target::from(Operation::Release).session(denied.clone()), Fault::status(403, &echo));
+    stage.inject(Target::from(Operation::Release).session(denied.clone()), stage.api.refusal(403, &echo));
     daemon.comes_to(&denied, "denied");
+}
+
+/// Of every session that there was, and the account's own.
+fn secrets(stage: &Stage) -> Vec<String> {
+    let of_sessions = stage.world.with(|world| {
+        let all = world.lives().map(|life| &life.secret).chain(world.agents().map(|agent| &agent.secret));
+        all.map(|secret| secret.as_ref().to_owned()).collect::<Vec<_>>()
+    });
+    of_sessions.into_iter().chain(NAMES.map(str::to_owned)).chain([stage.key("growth")]).collect()
 }
 
 #[test]
 fn no_credential_is_ever_said_served_or_written() {
-    let cases = [("text", "trace"), ("json", "trace"), ("text", "trace,hyper=trace,hyper_util=trace,reqwest=trace")];
-    side_by_side(cases, |(format, level)| {
-        let stage = Stage::new();
+    let formats = [("text", "trace"), ("json", "trace"), ("text", EVERYTHING)].map(|(format, level)| (Api::Browserbase, format, level));
+    let versions = [ApiVersion::V2, ApiVersion::V3, ApiVersion::V4].map(|version| (Api::BrowserUse(version), "text", EVERYTHING));
+    side_by_side(formats.into_iter().chain(versions), |(api, format, level)| {
+        let stage = Stage::playing(&Script { api, ..Script::default() });
         let daemon = stage.daemon_with(stage.command(["--log-format", format, "--log-level", level, "run"]));
         lives_through_everything(&stage, &daemon);
         let mut seen: Vec<(String, String)> = PAGES.iter().map(|page| ((*page).to_owned(), daemon.get(page).1)).collect();
@@ -39,8 +61,7 @@ fn no_credential_is_ever_said_served_or_written() {
 
         let (_, log) = &seen[PAGES.len() + 2];
         assert!(log.contains("called the provider"), "the log is at its most talkative");
-        let mut secrets: Vec<String> = stage.world.with(|world| world.lives().map(|life| life.secret.as_ref().to_owned()).collect());
-        secrets.extend([key("growth"), "signingKey".to_owned(), "connectUrl".to_owned(), "seleniumRemoteUrl".to_owned()]);
+        let secrets = secrets(&stage);
         for (place, text) in &seen {
             for secret in &secrets {
                 assert!(!text.contains(secret.as_str()), "{place} has {secret}");

@@ -1,5 +1,8 @@
 //! A provider in this process and the program beside it, which knows nothing of the test.
 
+mod agents;
+mod api;
+
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,7 +11,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 use session_reaper::clock::Clock;
-use session_reaper::domain::name::SessionId;
+use session_reaper::domain::name::{ApiVersion, SessionId};
 use session_reaper::domain::time::{SignedDuration, Timestamp, later};
 use session_reaper::simulator::answer::Asked;
 use session_reaper::simulator::world::Request;
@@ -16,6 +19,8 @@ use session_reaper::simulator::{Cause, Extent, Fault, NewSession, Running, Setti
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+pub(super) use self::agents::linked;
+pub(super) use self::api::Api;
 use crate::support::{Process, eventually, session_reaper};
 
 /// The limit of the policy `ci`, which is the one that the usual script releases by.
@@ -23,6 +28,7 @@ pub(super) const MAX_AGE: SignedDuration = SignedDuration::from_mins(20);
 
 /// A configuration, as far as tests differ in it. Accounts have keys of their own, in worlds that start empty.
 pub(super) struct Script {
+    pub(super) api: Api,
     pub(super) mode: &'static str,
     pub(super) poll_interval: &'static str,
     /// Further keys at the top.
@@ -35,7 +41,7 @@ pub(super) struct Script {
 
 impl Default for Script {
     fn default() -> Self {
-        Self { mode: "enforce", poll_interval: "1s", top: "", accounts: &["growth"], guardrails: &[], policies: POLICIES }
+        Self { api: Api::Browserbase, mode: "enforce", poll_interval: "1s", top: "", accounts: &["growth"], guardrails: &[], policies: POLICIES }
     }
 }
 
@@ -57,8 +63,9 @@ impl Script {
         let open = [("min_age", "\"0s\""), ("skip_expiring_within", "\"0s\""), ("max_releases_per_poll", "1000"), ("max_release_fraction", "1.0")];
         let guardrails: BTreeMap<&str, &str> = open.into_iter().chain(self.guardrails.iter().copied()).collect();
         let guardrails: String = guardrails.into_iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+        let (provider, base_url) = (self.api.provider(), self.api.address(base_url));
         let account = |name: &&str| {
-            format!("[[accounts]]\nname = {name:?}\nprovider = \"browserbase\"\napi_key_env = {:?}\nbase_url = {base_url:?}\n", variable(name))
+            format!("[[accounts]]\nname = {name:?}\nprovider = {provider:?}\napi_key_env = {:?}\nbase_url = {base_url:?}\n", variable(name))
         };
         let accounts: String = self.accounts.iter().map(account).collect();
         format!(
@@ -68,11 +75,6 @@ impl Script {
     }
 }
 
-/// The key of an account.
-pub(super) fn key(account: &str) -> String {
-    format!("bb_demo_{account}")
-}
-
 fn variable(account: &str) -> String {
     format!("KEY_OF_{}", account.to_uppercase())
 }
@@ -80,6 +82,7 @@ fn variable(account: &str) -> String {
 /// The world, its server, and a folder with the program's configuration and books.
 pub(super) struct Stage {
     pub(super) world: SharedWorld,
+    pub(super) api: Api,
     clock: WorldClock,
     server: Running,
     // After what runs on it: dropping it ends that.
@@ -94,9 +97,15 @@ impl Stage {
     }
 
     pub(super) fn playing(script: &Script) -> Self {
-        let stage = Self::new();
+        let mut stage = Self::new();
+        stage.api = script.api;
         stage.write(script);
         stage
+    }
+
+    /// The usual script with an account of Browser Use.
+    pub(super) fn of_browser_use(version: ApiVersion) -> Self {
+        Self::playing(&Script { api: Api::BrowserUse(version), ..Script::default() })
     }
 
     /// A world whose clock is ahead of ours by this much.
@@ -106,7 +115,7 @@ impl Stage {
         let settings = Settings { release_latency: SignedDuration::from_millis(20)..SignedDuration::from_millis(400), skew, ..Settings::seeded(1) };
         let world = SharedWorld::new(World::with(settings, clock.now()));
         let server = runtime.block_on(Simulator::serve(([127, 0, 0, 1], 0).into(), world.clone(), clock)).expect("loopback has a free port");
-        let stage = Self { world, clock, server, _runtime: runtime, folder: tempfile::tempdir().expect("a folder") };
+        let stage = Self { world, api: Api::Browserbase, clock, server, _runtime: runtime, folder: tempfile::tempdir().expect("a folder") };
         stage.write(&Script::default());
         stage
     }
@@ -128,8 +137,13 @@ impl Stage {
         self.clock.now()
     }
 
+    /// The key of an account.
+    pub(super) fn key(&self, account: &str) -> String {
+        self.api.key(account)
+    }
+
     pub(super) fn add_to(&self, account: &str, new: NewSession) -> SessionId {
-        self.world.with(|world| world.create(&key(account), new, self.clock.now())).expect("the key is one of this world's")
+        self.world.with(|world| world.create(&self.key(account), new, self.clock.now())).expect("the key is one of this world's")
     }
 
     pub(super) fn add(&self, new: NewSession) -> SessionId {
@@ -163,12 +177,18 @@ impl Stage {
         self.requested().into_iter().filter(|request| request.session.as_ref() == Some(id)).collect()
     }
 
+    /// What became of a session; of an agent session's browser, where it has one: that is what bills.
     pub(super) fn truth(&self, id: &SessionId) -> Truth {
-        let all = self.world.with(|world| {
+        self.truths().remove(id).expect("it was created here")
+    }
+
+    /// The same of every session that there is.
+    pub(super) fn truths(&self) -> BTreeMap<SessionId, Truth> {
+        self.world.with(|world| {
             world.advance(self.clock.now());
-            world.truth()
-        });
-        all.into_iter().find(|truth| truth.id == *id).expect("it was created here")
+            let owners: BTreeMap<SessionId, SessionId> = world.lives().filter_map(|life| Some((life.id.clone(), life.agent.clone()?))).collect();
+            world.truth().into_iter().map(|truth| (owners.get(&truth.id).unwrap_or(&truth.id).clone(), truth)).collect()
+        })
     }
 
     /// The instant of the world's clock at which a session of `ci` falls due.
@@ -182,7 +202,8 @@ impl Stage {
 
     /// What releasing these saved in truth, in seconds.
     pub(super) fn saved(&self, ids: &[SessionId]) -> f64 {
-        ids.iter().map(|id| self.truth(id).saved().as_secs_f64()).sum()
+        let truths = self.truths();
+        ids.iter().map(|id| truths[id].saved().as_secs_f64()).sum()
     }
 
     /// The program with this stage's configuration and credentials.
@@ -190,7 +211,7 @@ impl Stage {
         let mut command = session_reaper(arguments);
         command.current_dir(self.folder.path()).env("SESSION_REAPER_CONFIG", self.path("session-reaper.toml"));
         for account in ["growth", "research"] {
-            command.env(variable(account), key(account));
+            command.env(variable(account), self.key(account));
         }
         command
     }
@@ -227,16 +248,34 @@ impl Stage {
         self.printed(["hold", id.as_str(), "--for", "10m", "--reason", "until it has closed itself"]);
         let daemon = self.daemon();
         daemon.is_held(id, "operator");
-        // No whole second: such an end might have been a moment later.
-        let odd = |at: Timestamp| if at.subsec_millisecond() == 0 { later(at, SignedDuration::from_millis(1)) } else { at };
-        self.world.with(|world| world.end(id, Cause::Closed, odd(world.time(self.clock.now()))));
+        self.closes_at(id, self.world.with(|world| world.time(self.clock.now())));
         self.printed(["hold", "--lift", id.as_str()]);
         daemon
     }
 
+    /// Somebody else ends it, or is going to, at this instant of the world's clock. At no whole second: such an end might have been a moment later.
+    pub(super) fn closes_at(&self, id: &SessionId, at: Timestamp) {
+        let odd = if at.subsec_millisecond() == 0 { later(at, SignedDuration::from_millis(1)) } else { at };
+        self.world.with(|world| world.end(id, Cause::Closed, odd));
+    }
+
     /// Waits until the provider has ended all of these.
     pub(super) fn all_end(&self, ids: &[SessionId]) {
-        eventually("every one of them ends", || ids.iter().all(|id| self.has_ended(id)).then_some(()));
+        eventually("every one of them ends", || {
+            let truths = self.truths();
+            ids.iter().all(|id| truths[id].end.is_some()).then_some(())
+        });
+    }
+}
+
+impl Drop for Stage {
+    /// Whatever a test is about: what a session leaves behind is its owner's, and a conversation has nothing that could be patched but its title.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let meddled: Vec<Request> =
+                self.journal().into_iter().filter(|request| matches!(request.asked, Asked::Destroy | Asked::Rename | Asked::Garbled)).collect();
+            assert!(meddled.is_empty(), "the provider was asked for what nobody may ask for: {meddled:?}");
+        }
     }
 }
 
