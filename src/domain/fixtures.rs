@@ -38,6 +38,7 @@ pub fn session(id: &str, metadata: Value) -> Session {
         ended_at: None,
         region: Some("us-west-2".into()),
         keep_alive: Some(true),
+        keep_alive_unlearnt: false,
         project: None,
         proxy_bytes: None,
         metadata: Metadata::from_json(Some(metadata)),

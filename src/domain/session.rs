@@ -22,6 +22,8 @@ pub struct Session {
     pub ended_at: Option<Timestamp>,
     pub region: Option<Arc<str>>,
     pub keep_alive: Option<bool>,
+    /// Whether it is kept alive could not be asked for, which is not the same as not being told.
+    pub keep_alive_unlearnt: bool,
     /// The project that owns it, where the provider has projects.
     pub project: Option<Arc<str>>,
     /// Bytes through the provider's proxy so far: a rise is activity, no rise is nothing.

@@ -10,8 +10,8 @@ use crate::domain::name::SessionId;
 use crate::domain::release::{Outcome, RequestOutcome};
 use crate::domain::session::{Phase, Session};
 use crate::domain::time::{SignedDuration, Timestamp, between, floor_millis, later};
-use crate::engine::flight::Step;
-use crate::engine::{Command, Engine, backoff};
+use crate::engine::flight::{Flight, Step};
+use crate::engine::{Command, Engine, Pass, backoff};
 use crate::settle::{self, Finding};
 
 /// From acceptance to the first reading; the waits double from there. Ending a browser takes a moment, and one reading should do.
@@ -154,6 +154,24 @@ impl Engine {
                 Step::ToRead { .. } | Step::InLine if is_gone => self.read_at(&id, now),
                 _ => {}
             }
+        }
+    }
+
+    /// Where no listing is ever whole, none will say what a 404 meant: past the time in which a release should be confirmed that is stuck, and asked again.
+    /// A single pass ends without.
+    pub(super) fn despair_of_listings(&mut self, now: Timestamp) {
+        if self.terms.pass != Pass::Daemon {
+            return;
+        }
+        let patience = self.rails.settings().confirm_within;
+        let waits_too_long = |flight: &Flight| matches!(flight.step, Step::Listing { since } if later(since, patience) <= now);
+        let waiting: Vec<SessionId> = self.flights.iter().filter(|(_, flight)| waits_too_long(flight)).map(|(id, _)| id.clone()).collect();
+        for id in waiting {
+            let uncounted = self.flights.get(&id).is_some_and(|flight| flight.uncounted);
+            if uncounted {
+                self.count(&id, RequestOutcome::Failed, None, None);
+            }
+            self.stuck(&id, now);
         }
     }
 

@@ -1,5 +1,7 @@
 //! A listing in which every session of a kind is suddenly missing: one of them is read, and while that one lives the listing is not believed.
 
+use std::collections::BTreeSet;
+
 use crate::domain::event::Operation;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::listing::Complete;
@@ -30,17 +32,19 @@ impl Engine {
     /// A listing without any session of a kind is believed at once only where every end is explained: by a release of ours, or by the session's own hard
     /// end. Each kind has an inventory of its own, which may fail on its own.
     pub(super) fn doubtful(&mut self, complete: &Complete, now: Timestamp) -> Option<Fault> {
-        if !complete.rows().rejected.is_empty() {
+        // Nobody is gone anyway where a row could be anybody's.
+        if complete.rows().rejected.iter().any(|row| row.id.is_none()) {
             return None;
         }
+        let there: BTreeSet<&SessionId> = complete.rows().there().collect();
         let empty = |kind: &&Kind| !complete.rows().sessions.iter().any(|session| session.kind == **kind);
-        let doubted = complete.kinds().iter().filter(empty).filter(|kind| self.lacks_a_witness(**kind, now)).count();
+        let doubted = complete.kinds().iter().filter(empty).filter(|kind| self.lacks_a_witness(**kind, &there, now)).count();
         let word = "the listing is suddenly empty: not believed while a session that it lacks may still run";
         (doubted > 0).then(|| Fault::new(FaultKind::Unreadable, word))
     }
 
     /// Whether a session of this kind is missing that may still run; calls it as a witness where none is called yet.
-    fn lacks_a_witness(&mut self, kind: Kind, now: Timestamp) -> bool {
+    fn lacks_a_witness(&mut self, kind: Kind, there: &BTreeSet<&SessionId>, now: Timestamp) -> bool {
         let hearing = self.polling.doubts.get(&kind).map(|doubt| doubt.hearing);
         if hearing == Some(Hearing::Gone) {
             return false;
@@ -48,7 +52,8 @@ impl Engine {
         let theirs = self.moment(now).theirs;
         let unexplained = |tracked: &&Tracked| {
             let ended_itself = tracked.session.expires_at.is_some_and(|end| end <= theirs);
-            tracked.session.kind == kind && !ended_itself && !self.flights.contains_key(&tracked.session.id)
+            let id = &tracked.session.id;
+            tracked.session.kind == kind && !ended_itself && !there.contains(id) && !self.flights.contains_key(id)
         };
         let Some(missing) = self.roster.iter().find(unexplained) else { return false };
         if matches!(hearing, None | Some(Hearing::Alive)) {

@@ -175,6 +175,7 @@ impl Engine {
             Some((whole, false)) => self.learn_whole(whole, sent_at, now),
             None => {}
         }
+        self.despair_of_listings(now);
         self.forget_unseen(now);
         self.polling.introduced |= why.is_refusal();
         // What is refused is not granted by asking soon; the rest is listed at the next poll.

@@ -93,15 +93,17 @@ impl Match {
             self.providers.as_ref().is_none_or(|wanted| wanted.contains(&origin.provider)),
             self.kinds.as_ref().is_none_or(|wanted| wanted.contains(&session.kind)),
             self.regions.as_ref().is_none_or(|wanted| session.region.as_ref().is_some_and(|region| wanted.contains(region))),
-            self.keep_alive.is_none_or(|wanted| session.keep_alive == Some(wanted)),
+            self.keep_alive.is_none_or(|wanted| session.keep_alive == Some(wanted) || session.keep_alive_unlearnt),
         ];
         if plain.contains(&false) {
             return Fit::No;
         }
+        let unlearnt = (self.keep_alive.is_some() && session.keep_alive_unlearnt)
+            .then(|| Fit::Undecided { why: "whether it is kept alive could not be asked for".to_owned() });
         let metadata = self.metadata.iter().map(|(key, matcher)| matcher.fit(key, &session.metadata));
         let not = self.not.iter().map(|inner| inner.fit(session, origin).negate());
         let any = (!self.any.is_empty()).then(|| Fit::either(self.any.iter().map(|inner| inner.fit(session, origin))));
-        Fit::all(metadata.chain(not).chain(any))
+        Fit::all(unlearnt.into_iter().chain(metadata).chain(not).chain(any))
     }
 
     /// The keys that compare one attribute, each with what it wants and a match of its own.

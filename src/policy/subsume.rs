@@ -344,6 +344,7 @@ mod tests {
             ended_at: None,
             region: None,
             keep_alive: None,
+            keep_alive_unlearnt: false,
             project: None,
             proxy_bytes: None,
             metadata: Metadata::default(),

@@ -45,6 +45,19 @@ fn tags_that_could_not_be_asked_for_leave_open_whatever_hangs_on_them() {
 }
 
 #[test]
+fn where_it_could_not_be_asked_whether_a_session_is_kept_alive_nothing_is_decided_by_that() {
+    let unlearnt = Session { keep_alive: None, keep_alive_unlearnt: true, ..session("a", json!({ "env": "ci" })) };
+    let kept = || Match { keep_alive: Some(true), ..Match::default() };
+    let word = |policies: &[Policy]| judged(&unlearnt, policies).verdict.word(later(at(0), mins(60)));
+    let rest = older_than("rest", Selector::All, mins(5));
+    assert_eq!(word(&[protect("kept", Selector::Match(kept())), rest.clone()]), VerdictWord::Unknown);
+    let not_kept = Match { not: Some(Box::new(kept())), ..Match::default() };
+    assert_eq!(word(&[older_than("gone", Selector::Match(not_kept), mins(5))]), VerdictWord::Unknown);
+    let elsewhere = Match { accounts: Some(vec!["sales".into()]), ..kept() };
+    assert_eq!(word(&[protect("kept", Selector::Match(elsewhere)), rest]), VerdictWord::Due, "another key does not fit");
+}
+
+#[test]
 fn where_the_provider_keeps_no_tags_no_match_on_them_fits() {
     let untaggable = Session { metadata: Metadata::NotKept, ..session("a", json!({})) };
     let without = Selector::Match(Match { metadata: [("env".to_owned(), Matcher::Exists(false))].into(), ..Match::default() });

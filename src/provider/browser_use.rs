@@ -126,6 +126,15 @@ async fn list(account: &Account, tags: &Mutex<TaskTags>, trail: &mut Trail) -> R
 /// Adds to each agent session the tags of its tasks. Where they cannot be read a session is known to be there, and what it is tagged with is not.
 async fn add_tags(transport: &dyn Transport, tags: &Mutex<TaskTags>, trail: &mut Trail, silenced: Option<Fault>, joined: &mut Joined) {
     let held = || tags.lock().unwrap_or_else(PoisonError::into_inner);
+    let strangers = if silenced.is_none() { held().strangers(tagged(joined)) } else { Vec::new() };
+    for id in strangers {
+        let read = paging::read(transport, trail, Inventory::TasksOf(&id), &wire::task).await;
+        match read.and_then(|tasks| held().learn_of(&id, tasks)) {
+            Err(fault) if fault.kind == FaultKind::NotFound => break,
+            Err(fault) => return without_tags(joined, fault),
+            Ok(()) => {}
+        }
+    }
     let Some(after) = held().after(tagged(joined)) else { return };
     let tasks = match silenced {
         Some(fault) => Err(fault),

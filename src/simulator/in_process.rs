@@ -183,6 +183,7 @@ fn session(row: &Value) -> Result<Session, RejectedRow> {
         ended_at: at("endedAt")?,
         region: word("region")?,
         keep_alive: field(row, "keepAlive", Value::as_bool).map_err(rejected)?,
+        keep_alive_unlearnt: false,
         project: word("projectId")?,
         proxy_bytes: field(row, "proxyBytes", Value::as_u64).map_err(rejected)?,
         metadata: Metadata::from_json(row.get("userMetadata").cloned()),

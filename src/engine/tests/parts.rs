@@ -308,3 +308,29 @@ fn a_provider_that_says_when_to_come_back_is_left_alone_until_then_whatever_else
     engine.handle(Input::Listed(exchange(Err(down), now)), now);
     assert_eq!(engine.listing_due_at(now), Some(later(now, secs(300))));
 }
+
+#[test]
+fn where_no_listing_is_ever_whole_a_404_is_stuck_in_the_end_and_asked_again() {
+    let now = later(at(0), mins(20));
+    let mut engine = started(now);
+    let partial = || Listing::partial(rows(vec![browser("b")]), fault(FaultKind::Forbidden));
+    assert_eq!(released(&list(&mut engine, partial(), now)), ["b"]);
+    answer(&mut engine, "b", Err(fault(FaultKind::NotFound)), now);
+    let stuck = |commands: &[Command]| commands.iter().any(|command| matches!(command, Command::Tell(Event { what: What::Stuck { .. }, .. })));
+    assert!(!stuck(&list(&mut engine, partial(), later(now, secs(119)))));
+    let mut commands = list(&mut engine, partial(), later(now, secs(121)));
+    assert!(stuck(&commands));
+    commands.extend(tick(&mut engine, later(now, mins(3))));
+    assert_eq!(released(&commands), ["b"]);
+}
+
+#[test]
+fn an_inventory_that_is_suddenly_empty_is_doubted_though_a_row_of_the_other_cannot_be_read() {
+    let now = later(at(0), mins(5));
+    let mut engine = started(now);
+    list(&mut engine, listing(vec![agent("a", Parts::default()), browser("b")]), now);
+    let rejected = vec![RejectedRow { id: Some("a".into()), why: "`status` is missing".to_owned() }];
+    let commands = list(&mut engine, Listing::complete(Rows { sessions: Vec::new(), rejected }), later(now, secs(30)));
+    assert_eq!(read(&commands).iter().map(|target| target.id.as_str()).collect::<Vec<_>>(), ["b"], "the other one is there");
+    assert_eq!(live(&engine, now), ["a", "b"]);
+}

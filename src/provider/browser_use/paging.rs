@@ -25,13 +25,14 @@ const LONG_OVER: SignedDuration = SignedDuration::from_hours(24);
 
 /// What is read page by page.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Inventory {
+pub(super) enum Inventory<'a> {
     Browsers,
     Agents(ApiVersion),
     Tasks { after: Timestamp },
+    TasksOf(&'a SessionId),
 }
 
-impl Inventory {
+impl Inventory<'_> {
     fn call(self, page: usize, cursor: Option<&str>) -> Call {
         let list = |name| Call::get(Operation::List, &[name]).cap(LISTING_CAP);
         match self {
@@ -42,6 +43,7 @@ impl Inventory {
                 let call = list("sessions").query("limit", PAGE_SIZE);
                 cursor.into_iter().fold(call, |call, cursor| call.query("cursor", cursor))
             }
+            Self::TasksOf(session) => list("tasks").query("pageSize", PAGE_SIZE).query("pageNumber", page).query("sessionId", session),
             Self::Tasks { after } => list("tasks").query("pageSize", PAGE_SIZE).query("pageNumber", page).query("after", rfc3339(after)),
         }
     }
@@ -54,7 +56,7 @@ impl Inventory {
         match self {
             Self::Browsers => "browsers",
             Self::Agents(_) => "agent sessions",
-            Self::Tasks { .. } => "tasks",
+            Self::Tasks { .. } | Self::TasksOf(_) => "tasks",
         }
     }
 }
@@ -72,7 +74,7 @@ pub(super) struct Read<T> {
 pub(super) async fn read<T: Item + Send>(
     transport: &dyn Transport,
     trail: &mut Trail,
-    inventory: Inventory,
+    inventory: Inventory<'_>,
     row: &(dyn Fn(&RawValue) -> Row<T> + Sync),
 ) -> Result<Read<T>, Fault> {
     let mut pages = Pages::new(inventory);
@@ -100,8 +102,8 @@ fn page<T>(body: &[u8], row: &dyn Fn(&RawValue) -> Row<T>) -> Result<(Margin, Ve
 }
 
 /// The pages so far.
-struct Pages<T> {
-    inventory: Inventory,
+struct Pages<'a, T> {
+    inventory: Inventory<'a>,
     turned: usize,
     /// Rows read, those that came twice included: where in the whole the next page begins.
     position: u64,
@@ -113,8 +115,8 @@ struct Pages<T> {
     read: Read<T>,
 }
 
-impl<T: Item> Pages<T> {
-    fn new(inventory: Inventory) -> Self {
+impl<'a, T: Item> Pages<'a, T> {
+    fn new(inventory: Inventory<'a>) -> Self {
         let read = Read { rows: Vec::new(), rejected: Vec::new(), lack: None };
         Self { inventory, turned: 0, position: 0, distinct: 0, total: None, cursors: Vec::new(), ids: BTreeSet::new(), read }
     }

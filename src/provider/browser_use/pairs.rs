@@ -95,6 +95,8 @@ struct Inventories {
     browsers_hidden: bool,
     /// A browser's agent session that was not read may live all the same.
     agents_hidden: bool,
+    /// Every live agent session is known, with whether it is kept alive where the version says so.
+    agents_known: bool,
 }
 
 impl Inventories {
@@ -114,6 +116,7 @@ impl Inventories {
             browsers_known: lack(&browsers).is_none(),
             browsers_hidden: hides(lack(&browsers)),
             agents_hidden: hides(lack(&agents)) || nameless,
+            agents_known: lack(&agents).is_none() || version != ApiVersion::V2,
         };
         browsers.into_iter().for_each(|read| sorted.sort_browsers(read));
         agents.into_iter().for_each(|read| sorted.sort_agents(read));
@@ -199,7 +202,8 @@ impl Inventories {
             return None;
         }
         let target = Target { id: id.clone(), kind: Kind::Agent, parts };
-        Some(Seen::of(agent, browsers.first())?.session(&target, self.metadata(browsers)))
+        let session = Seen::of(agent, browsers.first())?.session(&target, self.metadata(browsers));
+        Some(Session { keep_alive_unlearnt: agent.is_none() && !self.agents_known, ..session })
     }
 
     fn metadata(&self, browsers: &[Browser]) -> Metadata {

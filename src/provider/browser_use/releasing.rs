@@ -7,7 +7,7 @@ use super::items::{Agent, Item, Row};
 use super::reading::{self, metadata};
 use super::seen::Seen;
 use super::wire;
-use super::{Account, one};
+use super::{Account, forbids_another_call, one};
 use crate::domain::event::Operation;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::name::{ApiVersion, Kind, SessionId};
@@ -28,11 +28,15 @@ pub(super) async fn release(account: &Account, target: &Target) -> Exchange<Opti
     }
 }
 
-/// A run is cancelled before its browser goes, so that it opens no other. Whatever comes of that, the browser is stopped: it is what bills.
+/// A run is cancelled before its browser goes, so that it opens no other. Whatever comes of that, the browser is stopped, for it is what bills; unless the
+/// provider wants silence.
 async fn browser(account: &Account, target: &Target, id: &SessionId, run: Option<&SessionId>) -> Exchange<Option<Session>> {
     let mut trail = Trail::default();
     if let Some(run) = run {
-        drop(trail.take(account.transport.send(cancel(run)).await));
+        let cancelled = trail.take(account.transport.send(cancel(run)).await);
+        if let Some(fault) = cancelled.err().filter(forbids_another_call) {
+            return trail.end(Err(fault));
+        }
     }
     let call = Call::patch(Operation::Release, &["browsers", id.as_str()], json!({ "action": "stop" }));
     let stopped = trail.take(account.transport.send(call).await);

@@ -37,6 +37,7 @@ impl<'a> Seen<'a> {
             status,
             region: None,
             keep_alive: agent.and_then(|agent| agent.keep_alive),
+            keep_alive_unlearnt: false,
             project: None,
             proxy_bytes: browser.and_then(|browser| browser.proxy_bytes).or(agent.and_then(|agent| agent.proxy_bytes)),
             metadata,

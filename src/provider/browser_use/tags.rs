@@ -65,6 +65,28 @@ impl TaskTags {
         Ok(())
     }
 
+    /// Those of which no task has been asked for yet, and whose beginning is not known: their own rows were not seen, and their tasks may be older than
+    /// their browsers.
+    pub(super) fn strangers<'a>(&self, live: impl Iterator<Item = &'a Session>) -> Vec<SessionId> {
+        live.filter(|session| !session.parts.own && !self.sessions.contains_key(&session.id)).map(|session| session.id.clone()).collect()
+    }
+
+    /// Takes in all tasks of one session. Fails as [`Self::learn`] does.
+    pub(super) fn learn_of(&mut self, id: &SessionId, read: Read<Task>) -> Result<(), Fault> {
+        if let Some(fault) = read.lack {
+            return Err(fault);
+        }
+        if let Some(row) = read.rejected.first() {
+            return Err(unread(&format!("a task cannot be read: {}", row.why)));
+        }
+        self.sessions.entry(id.clone()).or_default();
+        // Of other sessions' tasks these say nothing, be they as new as they may.
+        let newest = self.newest;
+        read.rows.into_iter().filter(|task| task.agent == *id).for_each(|task| self.add(task));
+        self.newest = newest;
+        Ok(())
+    }
+
     fn spoil(&mut self, id: &SessionId, instead: Metadata) {
         if let Some(tags) = self.sessions.get_mut(id) {
             tags.spoilt = Some(instead);
@@ -166,6 +188,21 @@ mod tests {
         tags.learn([&live("b", 20)].into_iter(), read(Vec::new())).expect("learnt");
         assert_eq!(applied(&tags, live("a", 10)), Metadata::default());
         assert_eq!(after(&tags, &[live("a", 10)]), Some(9));
+    }
+
+    #[test]
+    fn a_session_whose_own_row_was_not_seen_is_a_stranger_until_all_its_tasks_were_read() {
+        let mut orphan = live("o", 20);
+        orphan.parts.own = false;
+        let mut tags = TaskTags::default();
+        assert_eq!(tags.strangers([&orphan, &live("a", 10)].into_iter()), ["o".into()]);
+        tags.learn_of(&orphan.id, read(vec![task("t", "o", 1, json!({ "env": "production" }))])).expect("learnt");
+        assert_eq!(tags.strangers([&orphan].into_iter()), []);
+        assert_eq!(after(&tags, &[orphan.clone()]), Some(19), "of others nothing is known");
+        assert_eq!(applied(&tags, orphan.clone()).get("env"), Some(&json!("production")));
+        for spoilt in [rejected(Owner::Unknown), rejected(Owner::Agent("o".into()))] {
+            TaskTags::default().learn_of(&orphan.id, spoilt).expect_err("a fault");
+        }
     }
 
     #[test]

@@ -307,12 +307,20 @@ async fn an_acceptance_is_one_whatever_its_body() {
 #[tokio::test]
 async fn a_run_that_cannot_be_cancelled_keeps_no_browser_alive() {
     let target = agent(false, Some("b"), Some("r"));
-    for cancelled in [down(), missing(), Err(Fault::new(FaultKind::Throttled, "slow down"))] {
+    for cancelled in [down(), missing()] {
         let (result, asked) = released(ApiVersion::V4, &target, vec![cancelled, answer(&browser("stopped"))]).await;
         assert_eq!((result, asked.len()), (Ok(None), 2));
     }
     let (result, _) = released(ApiVersion::V4, &target, vec![answer(&run("cancelled")), down()]).await;
     assert_eq!(result.expect_err("a fault").kind, FaultKind::Unavailable);
+}
+
+#[tokio::test]
+async fn where_the_provider_wants_silence_the_browser_is_not_asked_for_either() {
+    let target = agent(false, Some("b"), Some("r"));
+    let slow_down = Err(Fault::new(FaultKind::Throttled, "slow down"));
+    let (result, asked) = released(ApiVersion::V4, &target, vec![slow_down, answer(&browser("stopped"))]).await;
+    assert_eq!((result.expect_err("a fault").kind, asked.len()), (FaultKind::Throttled, 1));
 }
 
 #[tokio::test]

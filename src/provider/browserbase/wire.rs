@@ -115,6 +115,7 @@ fn live(fields: &Fields<'_>, id: SessionId, project: &Project) -> Result<Session
         ended_at: instant(fields.ended_at, "endedAt")?,
         region: optional::<String>(fields.region, "region")?.map(Into::into),
         keep_alive: optional(fields.keep_alive, "keepAlive")?,
+        keep_alive_unlearnt: false,
         project: owner.map(Into::into),
         proxy_bytes: fields.proxy_bytes.and_then(|raw| serde_json::from_str(raw.get()).ok()),
         metadata: metadata(fields.user_metadata),

@@ -113,6 +113,7 @@ impl Face {
             ended_at: None,
             region: life.map(|life| life.region.clone()),
             keep_alive: life.map(|life| life.keep_alive),
+            keep_alive_unlearnt: false,
             project: None,
             proxy_bytes: None,
             metadata: tags(life, agent.filter(|_| target.kind == Kind::Agent)),

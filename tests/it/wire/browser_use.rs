@@ -52,9 +52,12 @@ fn sessions_of(version: ApiVersion) -> &'static str {
     }
 }
 
+/// What is asked of the session whose own row is not seen: it may have tasks that are older than its browser.
+const TASKS_OF_A2: &str = "GET /api/v2/tasks?pageSize=100&pageNumber=1&sessionId=0e7a2c41-6b1d-4c1e-9f10-5d2f8a0000a2";
+
 /// A provider that answers every page of every inventory.
 fn whole(version: ApiVersion) -> HashMap<String, Reply> {
-    let mut replies = HashMap::new();
+    let mut replies = HashMap::from([(TASKS_OF_A2.to_owned(), Reply::json(EMPTY))]);
     for (inventory, fixture) in [("browsers", BROWSERS), ("sessions", sessions_of(version)), ("tasks", TASKS_V2)] {
         let pages: Vec<Value> = serde_json::from_str(fixture).expect("pages");
         replies.extend(lines(version, inventory).into_iter().zip(pages.iter().map(|page| Reply::json(&page.to_string()))));
@@ -116,7 +119,10 @@ async fn a_listing_is_every_page_of_both_inventories_in_the_versions_own_words()
     for version in ALL {
         let (exchange, asked) = listed(version, whole(version)).await;
         let inventories: &[&str] = if version == ApiVersion::V2 { &["browsers", "sessions", "tasks"] } else { &["browsers", "sessions"] };
-        let expected: Vec<String> = inventories.iter().flat_map(|inventory| lines(version, inventory)).collect();
+        let mut expected: Vec<String> = inventories.iter().flat_map(|inventory| lines(version, inventory)).collect();
+        if version == ApiVersion::V2 {
+            expected.insert(6, TASKS_OF_A2.to_owned());
+        }
         assert_eq!(asked, expected);
         assert_eq!(statuses(&exchange), vec!["200"; expected.len()]);
         assert!(exchange.requests.iter().all(|request| request.operation == Operation::List));
@@ -158,7 +164,7 @@ async fn tasks_are_asked_for_where_an_agent_session_lives_and_then_only_for_new_
         let Ok(Listing::Complete(complete)) = &exchange.result else { panic!("{exchange:?}") };
         assert_eq!(complete.rows().sessions[3].metadata.get("env"), Some(&json!("ci")));
     }
-    assert_eq!(server.asked().len(), 9 + 7);
+    assert_eq!(server.asked().len(), 10 + 7);
 }
 
 #[tokio::test]
@@ -212,6 +218,22 @@ async fn without_the_tasks_all_are_known_to_be_there_and_agents_tags_are_not() {
         let unlearnt: Vec<bool> = sure.sessions.iter().map(|session| matches!(session.metadata, Metadata::Unlearnt { .. })).collect();
         assert_eq!(unlearnt, [false, true, true, true]);
     }
+}
+
+#[tokio::test]
+async fn tasks_older_than_the_browser_count_where_the_agent_session_is_not_seen() {
+    let mut replies = whole(ApiVersion::V2);
+    let task = json!({ "id": "t-0", "sessionId": "0e7a2c41-6b1d-4c1e-9f10-5d2f8a0000a2", "createdAt": "2026-11-19T08:00:00", "metadata": { "env": "production" } });
+    replies.insert(TASKS_OF_A2.to_owned(), Reply::json(&json!({ "items": [task], "totalItems": 1 }).to_string()));
+    let (exchange, _) = listed(ApiVersion::V2, replies.clone()).await;
+    let Ok(Listing::Complete(complete)) = exchange.result else { panic!("{exchange:?}") };
+    let orphan = complete.rows().sessions.iter().find(|session| session.kind == Kind::Agent && !session.parts.own).expect("one left behind");
+    assert_eq!(orphan.metadata.get("env"), Some(&json!("production")));
+
+    replies.insert(TASKS_OF_A2.to_owned(), fault(500));
+    let (exchange, _) = listed(ApiVersion::V2, replies).await;
+    let (_, whole, _) = partial(exchange);
+    assert!(whole.is_some_and(|(_, rows)| rows.sessions.iter().any(|session| matches!(session.metadata, Metadata::Unlearnt { .. }))));
 }
 
 #[tokio::test]
