@@ -6,6 +6,7 @@ mod paging;
 mod pairs;
 mod reading;
 mod releasing;
+mod remembered;
 mod seen;
 mod tags;
 mod wire;
@@ -28,6 +29,7 @@ use crate::provider::{Answer, Connected, Lister, Releaser, another_session, unre
 use items::Row;
 use paging::Inventory;
 use pairs::Joined;
+use remembered::BrowserTags;
 use tags::TaskTags;
 
 /// The version of an account that names none: the one whose agent sessions carry tags.
@@ -48,7 +50,7 @@ pub(super) fn connect(settings: &AccountSettings, key: SecretString, clock: Cloc
 /// One account, over whatever carries its calls.
 pub(super) fn over(transport: Arc<dyn Transport>, version: ApiVersion) -> Connected {
     let account = Account { transport, version };
-    let lister = BrowserUseLister { account: account.clone(), tags: Arc::default() };
+    let lister = BrowserUseLister { account: account.clone(), memory: Arc::default() };
     Connected { lister: Arc::new(lister), releaser: Arc::new(BrowserUseReleaser { account }) }
 }
 
@@ -72,15 +74,22 @@ impl Account {
 /// Reads sessions.
 struct BrowserUseLister {
     account: Account,
-    tags: Arc<Mutex<TaskTags>>,
+    memory: Arc<Memory>,
+}
+
+/// What is known from one listing to the next.
+#[derive(Default)]
+struct Memory {
+    browsers: Mutex<BrowserTags>,
+    tasks: Mutex<TaskTags>,
 }
 
 impl Lister for BrowserUseLister {
     fn list(&self) -> Answer<Listing> {
-        let (account, tags) = (self.account.clone(), self.tags.clone());
+        let (account, memory) = (self.account.clone(), self.memory.clone());
         Box::pin(async move {
             let mut trail = Trail::default();
-            let joined = list(&account, &tags, &mut trail).await;
+            let joined = list(&account, &memory, &mut trail).await;
             trail.end(joined.map(Joined::listing))
         })
     }
@@ -105,7 +114,7 @@ impl Releaser for BrowserUseReleaser {
 
 /// Browsers come first: a pair that comes to be between the two readings then shows as an agent session alone, whose stop ends its browser too. In the other
 /// order it would show as a browser that its agent session has left behind.
-async fn list(account: &Account, tags: &Mutex<TaskTags>, trail: &mut Trail) -> Result<Joined, Fault> {
+async fn list(account: &Account, memory: &Memory, trail: &mut Trail) -> Result<Joined, Fault> {
     let transport = account.transport.as_ref();
     let browsers = paging::read(transport, trail, Inventory::Browsers, &wire::browser).await;
     if let Err(fault) = &browsers
@@ -117,8 +126,10 @@ async fn list(account: &Account, tags: &Mutex<TaskTags>, trail: &mut Trail) -> R
     let agents = paging::read(transport, trail, Inventory::Agents(account.version), &agent).await;
     let silenced = agents.as_ref().err().filter(|fault| forbids_another_call(fault)).cloned();
     let mut joined = pairs::joined(account.version, browsers, agents)?;
+    let all = joined.why.is_none();
+    memory.browsers.lock().unwrap_or_else(PoisonError::into_inner).apply(joined.sessions_mut(), all);
     if account.version == ApiVersion::V2 {
-        add_tags(transport, tags, trail, silenced, &mut joined).await;
+        add_tags(transport, &memory.tasks, trail, silenced, &mut joined).await;
     }
     Ok(joined)
 }
