@@ -327,3 +327,16 @@ fn an_agent_session_that_cannot_be_read_is_not_judged_by_its_browser_alone() {
     assert_eq!((nameless.sessions().count(), refused(&nameless.sure)), (0, vec!["a"]), "the one that cannot be read may be its agent session");
     assert_eq!(gone(nameless, &[("x", Kind::Agent)]), []);
 }
+
+/// Only v2 says whether an agent session is kept alive, and says so on its own row.
+#[test]
+fn without_the_right_to_the_agent_sessions_it_is_not_known_whether_one_is_kept_alive() {
+    let unlearnt = |version, agents| {
+        let joined = pair(version, whole(vec![browser("b1", None), browser("b2", Some("a"))]), agents);
+        let flags: Vec<(String, bool)> = joined.sessions().map(|session| (session.id.to_string(), session.keep_alive_unlearnt)).collect();
+        flags.into_iter().filter(|(_, unlearnt)| *unlearnt).map(|(id, _)| id).collect::<Vec<_>>()
+    };
+    assert_eq!(unlearnt(ApiVersion::V2, failed(FaultKind::Forbidden)), ["a"]);
+    assert_eq!(unlearnt(ApiVersion::V3, failed(FaultKind::Forbidden)), [""; 0]);
+    assert_eq!(unlearnt(ApiVersion::V2, whole(Vec::new())), [""; 0], "it is over");
+}
