@@ -1,19 +1,22 @@
 //! The world: every project's sessions with their whole truth, the faults in force, and a journal of what was asked.
 
+mod making;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use fastrand::Rng;
 
-use super::agent::{Agent, NewAgent, NewTask, Task};
+use super::agent::{Agent, NewAgent, NewTask};
 use super::answer::Asked;
 use super::fault::{Extent, Fault, Faults, Target};
 use super::life::{Cause, End, Life, NewSession};
-use super::population::{Birth, Population, within};
+use super::population::{Birth, Population};
 use super::{BROWSER_USE_KEY, BROWSERBASE_KEY};
 use crate::domain::name::SessionId;
 use crate::domain::time::{SignedDuration, Timestamp, between, floor_millis, later};
+use making::{agent, agent_from, life, stream, task, uuid};
 
 /// What a world is made from.
 #[derive(Clone, Debug, PartialEq)]
@@ -356,101 +359,12 @@ impl Life {
     }
 }
 
-fn life(key: &str, project_id: &Arc<str>, new: NewSession, created_at: Timestamp, rng: &mut Rng, latency: &Range<SignedDuration>) -> Life {
-    let started_at = later(created_at, new.pending_for);
-    Life {
-        id: uuid(rng).into(),
-        key: key.into(),
-        project_id: new.project_id.unwrap_or_else(|| project_id.clone()),
-        metadata: new.metadata,
-        keep_alive: new.keep_alive,
-        region: new.region,
-        created_at,
-        started_at,
-        expires_at: later(created_at, new.timeout),
-        bytes_per_second: new.bytes_per_second,
-        worked_until: later(started_at, new.worked_for),
-        fate: new.fate.map(|(after, cause)| End { at: later(created_at, after), cause }),
-        release_latency: new.release_latency.unwrap_or_else(|| within(rng, latency)),
-        release: None,
-        secret: format!("{:032x}", rng.u128(..)).into(),
-        agent: None,
-    }
-}
-
-fn agent(key: &str, project: &mut Project, new: NewAgent, at: Timestamp, latency: &Range<SignedDuration>) -> (Agent, Option<Life>) {
-    let id = project.id.clone();
-    agent_from(key, &id, new, at, &mut project.rng, latency)
-}
-
-/// An agent session, and the browser that it drives.
-fn agent_from(
-    key: &str,
-    project_id: &Arc<str>,
-    new: NewAgent,
-    at: Timestamp,
-    rng: &mut Rng,
-    latency: &Range<SignedDuration>,
-) -> (Agent, Option<Life>) {
-    let created_at = later(at, -new.age);
-    let id: SessionId = uuid(rng).into();
-    let tasks: Vec<Task> = new.tasks.into_iter().map(|new| task(new, created_at, rng)).collect();
-    let worked = tasks.iter().map(|task| task.finishes_at).max().flatten().filter(|_| !new.keep_alive);
-    let fate = new.fate.map(|(after, cause)| End { at: later(created_at, after), cause });
-    let ends = fate.or(worked.map(|at| End { at, cause: Cause::Closed }));
-    let release_latency = new.release_latency.unwrap_or_else(|| within(rng, latency));
-    let browser = new.browser.map(|new| {
-        let latency = new.release_latency.unwrap_or(release_latency);
-        let life = life(key, project_id, NewSession { release_latency: Some(latency), ..new.clone() }, later(at, -new.age), rng, &(latency..latency));
-        Life { agent: Some(id.clone()), fate: life.fate.or(ends), ..life }
-    });
-    let left = new.left_browser_after.map(|after| End { at: later(created_at, after), cause: Cause::Closed });
-    let agent = Agent {
-        id,
-        key: key.into(),
-        created_at,
-        keep_alive: new.keep_alive,
-        title: None,
-        tasks,
-        browser: browser.as_ref().filter(|_| left.is_none()).map(|life| life.id.clone()),
-        fate: left.or(ends),
-        release_latency,
-        release: None,
-        secret: format!("{:032x}", rng.u128(..)).into(),
-    };
-    (agent, browser)
-}
-
-fn task(new: NewTask, created_at: Timestamp, rng: &mut Rng) -> Task {
-    Task {
-        id: uuid(rng).into(),
-        created_at,
-        finishes_at: new.takes.map(|takes| later(created_at, takes)),
-        stopped_at: None,
-        metadata: new.metadata,
-        keeps_browser: SignedDuration::from_secs(120),
-    }
-}
-
 /// The keys whose worlds are alive from the seed.
 const LIVE: [&str; 2] = [BROWSERBASE_KEY, BROWSER_USE_KEY];
 
 /// Whose births: each provider's have random numbers of their own.
 fn births_of(key: &str) -> &'static str {
     if key == BROWSERBASE_KEY { "births" } else { "births at Browser Use" }
-}
-
-/// Random numbers of their own for one purpose.
-fn stream(seed: u64, purpose: &str) -> Rng {
-    // FNV-1a: each purpose far from the next, the same on every machine.
-    let hash = purpose.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ hash)
-}
-
-fn uuid(rng: &mut Rng) -> String {
-    let hex = format!("{:032x}", rng.u128(..));
-    // Version 4, variant 1, as clients that check the form expect.
-    format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
 }
 
 #[cfg(test)]
