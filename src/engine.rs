@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use crate::domain::event::{Event, Operation, What};
 use crate::domain::exchange::Exchange;
-use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fault::Fault;
 use crate::domain::hold::Orders;
 use crate::domain::name::{PolicyName, SessionId};
 use crate::domain::record::{Recall, Record};
@@ -284,18 +284,22 @@ impl Engine {
         }
         match &answer.result {
             Ok(_) => self.pace.accepted(operation),
-            Err(fault) if fault.kind == FaultKind::Throttled => self.fall_silent(fault, now),
-            Err(fault) if fault.is_refusal() => {
-                if let (again_at, true) = self.pace.refuse(operation, fault, now) {
-                    self.tell(What::Refused { fault: fault.clone(), again_at });
-                }
-            }
-            Err(fault) if fault.retry_after.is_some() => self.fall_silent(fault, now),
-            Err(_) => {}
+            Err(fault) => self.heed(fault, operation, now),
         }
     }
 
-    /// The provider wants the whole key to be silent for a while.
+    /// A fault may refuse the credential and ask for silence at once.
+    fn heed(&mut self, fault: &Fault, operation: Operation, now: Timestamp) {
+        if fault.asks_for_silence() {
+            self.fall_silent(fault, now);
+        }
+        if fault.is_refusal()
+            && let (again_at, true) = self.pace.refuse(operation, fault, now)
+        {
+            self.tell(What::Refused { fault: fault.clone(), again_at });
+        }
+    }
+
     fn fall_silent(&mut self, fault: &Fault, now: Timestamp) {
         let until = self.pace.silence(fault, now);
         self.tell(What::Silenced { until });

@@ -58,6 +58,11 @@ impl Fault {
         matches!(self.kind, FaultKind::Unauthorized | FaultKind::Forbidden)
     }
 
+    /// The provider wants the whole key to be silent for a while, whatever else it says.
+    pub const fn asks_for_silence(&self) -> bool {
+        matches!(self.kind, FaultKind::Throttled) || self.retry_after.is_some()
+    }
+
     /// The request may have been applied although no answer says so.
     pub const fn leaves_doubt(&self) -> bool {
         matches!(self.kind, FaultKind::Unavailable | FaultKind::TimedOut | FaultKind::Disconnected | FaultKind::Unreadable | FaultKind::TooLarge)

@@ -167,8 +167,8 @@ impl Engine {
         let waits_too_long = |flight: &Flight| matches!(flight.step, Step::Listing { since } if later(since, patience) <= now);
         let waiting: Vec<SessionId> = self.flights.iter().filter(|(_, flight)| waits_too_long(flight)).map(|(id, _)| id.clone()).collect();
         for id in waiting {
-            let uncounted = self.flights.get(&id).is_some_and(|flight| flight.uncounted);
-            if uncounted {
+            if let Some(flight) = self.flights.get_mut(&id).filter(|flight| flight.uncounted) {
+                flight.was_not_applied();
                 self.count(&id, RequestOutcome::Failed, None, None);
             }
             self.stuck(&id, now);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::event::{Operation, PollOutcome, What};
 use crate::domain::exchange::Exchange;
-use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fault::Fault;
 use crate::domain::listing::{Complete, Listing, Rows};
 use crate::domain::name::{Kind, SessionId};
 use crate::domain::record::{Recall, Record, Sighting};
@@ -131,7 +131,7 @@ impl Engine {
                 None => self.learn_all(complete, answer.sent_at, now),
             },
             Ok(Listing::Partial { rows, whole, why }) => {
-                if why.kind == FaultKind::Throttled || why.retry_after.is_some() {
+                if why.asks_for_silence() {
                     self.fall_silent(&why, now);
                 }
                 self.learn_some(&rows, whole.as_ref(), why, answer.sent_at, now);
@@ -162,7 +162,6 @@ impl Engine {
         gone.into_iter().for_each(|id| self.depart(id, now));
         self.settle_by_listing(complete, sent_at, now);
         self.polling.doubts.retain(|kind, _| !complete.kinds().contains(kind));
-        self.done.retain(|_, done| later(done.at, DONE_KEPT) > now);
     }
 
     /// What a partial listing shows is there; what it lacks may be there too, but for what it read to its end.
@@ -199,6 +198,7 @@ impl Engine {
     }
 
     fn conclude(&mut self, outcome: PollOutcome, live: usize, rejected: usize, fault: Option<Fault>, now: Timestamp) {
+        self.done.retain(|_, done| later(done.at, DONE_KEPT) > now);
         if outcome != PollOutcome::Failed {
             self.open_allowance(now);
             self.polling.rejected = rejected;

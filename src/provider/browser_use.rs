@@ -180,7 +180,7 @@ fn without_tags(joined: &mut Joined, fault: Fault) {
 
 /// The key is refused, or is to be silent: another call would only make it worse. A 403 is not among these: a key may have a right to one inventory alone.
 fn forbids_another_call(fault: &Fault) -> bool {
-    matches!(fault.kind, FaultKind::Unauthorized | FaultKind::Throttled) || fault.retry_after.is_some()
+    fault.kind == FaultKind::Unauthorized || fault.asks_for_silence()
 }
 
 /// What a row says, where it speaks of what was asked for: `name` is by what that is known in it.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::clock::Clock;
 use crate::config::AccountSettings;
 use crate::domain::event::Operation;
-use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fault::Fault;
 use crate::domain::listing::{Listing, Rows};
 use crate::domain::name::SessionId;
 use crate::domain::session::{Session, Target};
@@ -100,7 +100,7 @@ fn of_status(status: &'static str) -> Call {
 
 /// The key is refused, or is to be silent: a second call would only make it worse.
 fn forbids_another_call(fault: &Fault) -> bool {
-    fault.is_refusal() || fault.kind == FaultKind::Throttled || fault.retry_after.is_some()
+    fault.is_refusal() || fault.asks_for_silence()
 }
 
 /// Without the running ones there is no listing; without the pending ones it is partial. RUNNING was asked last and wins.

@@ -48,6 +48,15 @@ fn accepted(listed: Session, now: Timestamp) -> (Engine, Timestamp) {
     (engine, later(now, secs(2)))
 }
 
+/// Due and denied: a conversation whose next run may open another browser.
+fn denied_with_a_life_to_come() -> (Engine, Timestamp) {
+    let now = later(at(0), mins(20));
+    let mut engine = started(now);
+    list(&mut engine, listing(vec![agent("a", parts(false, Some("b"), None))]), now);
+    answer(&mut engine, "a", Err(Fault::new(FaultKind::Forbidden, "no")), now);
+    (engine, now)
+}
+
 fn confirm(engine: &mut Engine, answer: Session, now: Timestamp) -> Vec<Command> {
     tick(engine, now);
     engine.handle(Input::Read { id: answer.id.clone(), answer: exchange(Ok(answer), now) }, now);
@@ -108,10 +117,7 @@ fn a_conversation_that_comes_back_to_life_is_another_session_with_a_row_of_its_o
 
 #[test]
 fn the_release_of_an_earlier_life_is_settled_before_anything_is_asked_of_the_next() {
-    let now = later(at(0), mins(20));
-    let mut engine = started(now);
-    list(&mut engine, listing(vec![agent("a", parts(false, Some("b"), None))]), now);
-    answer(&mut engine, "a", Err(Fault::new(FaultKind::Forbidden, "no")), now);
+    let (mut engine, now) = denied_with_a_life_to_come();
     // It ended by itself, and a run opened another browser that is due as well.
     let commands = list(&mut engine, listing(vec![agent("a", parts(false, Some("c"), None))]), later(now, secs(5)));
     assert_eq!(
@@ -128,10 +134,7 @@ fn the_release_of_an_earlier_life_is_settled_before_anything_is_asked_of_the_nex
 
 #[test]
 fn while_the_earlier_life_is_said_to_go_on_nothing_is_asked_of_the_next() {
-    let now = later(at(0), mins(20));
-    let mut engine = started(now);
-    list(&mut engine, listing(vec![agent("a", parts(false, Some("b"), None))]), now);
-    answer(&mut engine, "a", Err(Fault::new(FaultKind::Forbidden, "no")), now);
+    let (mut engine, now) = denied_with_a_life_to_come();
     list(&mut engine, listing(vec![agent("a", parts(false, Some("c"), None))]), later(now, secs(5)));
     let running = agent("a", parts(false, Some("b"), None));
     engine.handle(Input::Read { id: "a".into(), answer: exchange(Ok(running), later(now, secs(6))) }, later(now, secs(6)));
@@ -229,10 +232,7 @@ fn an_answer_about_the_part_that_was_left_alive_is_not_the_end_of_the_whole() {
 
 #[test]
 fn an_earlier_life_that_was_said_to_go_on_is_read_again_until_it_is_over() {
-    let now = later(at(0), mins(20));
-    let mut engine = started(now);
-    list(&mut engine, listing(vec![agent("a", parts(false, Some("b"), None))]), now);
-    answer(&mut engine, "a", Err(Fault::new(FaultKind::Forbidden, "no")), now);
+    let (mut engine, now) = denied_with_a_life_to_come();
     list(&mut engine, listing(vec![agent("a", parts(false, Some("c"), None))]), later(now, secs(5)));
     let running = agent("a", parts(false, Some("b"), None));
     engine.handle(Input::Read { id: "a".into(), answer: exchange(Ok(running), later(now, secs(6))) }, later(now, secs(6)));
@@ -320,6 +320,8 @@ fn where_no_listing_is_ever_whole_a_404_is_stuck_in_the_end_and_asked_again() {
     assert!(!stuck(&list(&mut engine, partial(), later(now, secs(119)))));
     let mut commands = list(&mut engine, partial(), later(now, secs(121)));
     assert!(stuck(&commands));
+    let unasked = |command: &Command| matches!(command, Command::Write(Record::Release(row)) if row.asked_at.is_none());
+    assert!(commands.iter().any(unasked), "it was not applied: an end from now on is not our doing");
     commands.extend(tick(&mut engine, later(now, mins(3))));
     assert_eq!(released(&commands), ["b"]);
 }
@@ -333,4 +335,14 @@ fn an_inventory_that_is_suddenly_empty_is_doubted_though_a_row_of_the_other_cann
     let commands = list(&mut engine, Listing::complete(Rows { sessions: Vec::new(), rejected }), later(now, secs(30)));
     assert_eq!(read(&commands).iter().map(|target| target.id.as_str()).collect::<Vec<_>>(), ["b"], "the other one is there");
     assert_eq!(live(&engine, now), ["a", "b"]);
+}
+
+#[test]
+fn a_refusal_that_asks_for_silence_is_both() {
+    let mut engine = started(at(0));
+    let refused = Fault { retry_after: Some(secs(300)), ..fault(FaultKind::Unauthorized) };
+    engine.handle(Input::Listed(exchange(Err(refused), at(0))), at(0));
+    let told = drained(&mut engine);
+    assert!(told.iter().any(|command| matches!(command, Command::Tell(Event { what: What::Refused { .. }, .. }))));
+    assert_eq!(engine.listing_due_at(at(0)), Some(later(at(0), secs(300))));
 }
