@@ -132,6 +132,8 @@ pub struct AccountSettings {
     pub base_url: String,
     pub poll_interval: SignedDuration,
     pub requests_per_second: f64,
+    /// Requests for evidence of activity, in any minute.
+    pub evidence_requests_per_minute: u32,
     pub request_timeout: SignedDuration,
     pub price_per_hour: f64,
     pub currency: String,

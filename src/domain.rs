@@ -1,7 +1,8 @@
 //! The words of the house: what every floor above may say, and nothing that does anything.
 //!
-//! In reading order: [`time`], [`name`], [`session`], [`listing`], [`verdict`], [`hold`], [`release`], [`record`], [`event`], [`view`].
+//! In reading order: [`time`], [`name`], [`activity`], [`session`], [`listing`], [`verdict`], [`hold`], [`release`], [`record`], [`event`], [`view`].
 
+pub mod activity;
 pub mod event;
 pub mod exchange;
 pub mod fault;

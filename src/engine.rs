@@ -31,7 +31,8 @@ use crate::domain::session::Parts;
 use crate::domain::time::{Moment, SignedDuration, Timestamp, later};
 use crate::domain::verdict::Limit;
 use crate::guardrails::Rails;
-use crate::policy::Origin;
+use crate::policy::Occasion;
+use crate::policy::crowd::Crowds;
 use flight::Flight;
 use pace::Pace;
 use polling::Polling;
@@ -58,6 +59,7 @@ pub struct Engine {
     /// Sessions that are over and done with, with when we learnt it (ours): a listing that lags is not a new session.
     done: BTreeMap<SessionId, Done>,
     would_release: BTreeSet<(SessionId, PolicyName, Limit)>,
+    crowds: Crowds,
     told_tags: BTreeSet<SessionId>,
     under_way: usize,
     /// When due sessions that wait for the pace or a guardrail are worth another look.
@@ -106,6 +108,7 @@ impl Engine {
             flights: BTreeMap::new(),
             reads: BTreeSet::new(),
             done: BTreeMap::new(),
+            crowds: Crowds::default(),
             told_tags: BTreeSet::new(),
             under_way: 0,
             release_wake: None,
@@ -147,6 +150,7 @@ impl Engine {
             Input::Listed(answer) => self.listed(answer, now),
             Input::Read { id, answer } => self.read(&id, answer, now),
             Input::Answered { id, answer } => self.answered(&id, answer, now),
+            Input::Evidence { .. } => {}
             Input::NotWritten { id, why } => self.not_written(&id, why, now),
             Input::InBooks { id } => self.in_books(&id, now),
             Input::Orders(orders) => self.ordered(orders),
@@ -260,8 +264,8 @@ impl Engine {
         self.orders.resumed_at.get(&self.terms.account).copied()
     }
 
-    fn origin(&self) -> Origin<'_> {
-        Origin { account: &self.terms.account, provider: self.terms.provider }
+    fn occasion(&self, now: Timestamp) -> Occasion<'_> {
+        Occasion { account: &self.terms.account, provider: self.terms.provider, at: self.moment(now).theirs }
     }
 
     fn most_under_way(&self) -> usize {

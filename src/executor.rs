@@ -43,6 +43,10 @@ impl Executor {
                 let answer = self.lister.read(&target);
                 Some(Box::pin(async move { Input::Read { id: target.id, answer: answer.await } }))
             }
+            Command::Ask { target } => {
+                let answer = self.lister.evidence(&target);
+                Some(Box::pin(async move { Input::Evidence { id: target.id, answer: answer.await } }))
+            }
             Command::Release { permit, target, row } => {
                 let (ledger, telemetry, releaser, account) =
                     (self.ledger.clone(), self.telemetry.clone(), self.releaser.clone(), self.account.clone());

@@ -13,6 +13,7 @@ use secrecy::SecretString;
 
 use crate::clock::Clock;
 use crate::config::AccountSettings;
+use crate::domain::activity::Evidence;
 pub use crate::domain::exchange::{Exchange, RequestTrace};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::listing::Listing;
@@ -30,7 +31,14 @@ pub trait Lister: Send + Sync {
 
     /// One session, ended or not: over when every part that is meant is.
     fn read(&self, target: &Target) -> Answer<Session>;
+
+    /// What the provider can tell of one session's activity, asked in at most [`MOST_QUESTIONS`] requests. Fails only where it refuses us, or wants
+    /// silence, before anything was answered; what else could not be asked is in the testimonies.
+    fn evidence(&self, target: &Target) -> Answer<Evidence>;
 }
+
+/// Requests that one asking for evidence may take.
+pub const MOST_QUESTIONS: usize = 2;
 
 /// Ends sessions. A request is never repeated by itself.
 pub trait Releaser: Send + Sync {
@@ -61,6 +69,11 @@ pub fn lister(settings: &AccountSettings, key: SecretString, clock: Clock) -> Re
 /// What releases an account's sessions, over connections of its own.
 pub fn releaser(settings: &AccountSettings, key: SecretString, clock: Clock) -> Result<Arc<dyn Releaser>, String> {
     Ok(connect(settings, key, clock)?.releaser)
+}
+
+/// A Browserbase account over whatever carries its calls; only the sessions of this project, where one is named.
+pub fn browserbase_over(transport: Arc<dyn Transport>, project: Option<&str>) -> Connected {
+    browserbase::over(transport, project)
 }
 
 /// A Browser Use account over whatever carries its calls.

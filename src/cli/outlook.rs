@@ -12,7 +12,7 @@ use crate::daemon::account::in_our_time;
 use crate::daemon::crew::{Setup, recall_at_home, terms};
 use crate::domain::hold::Orders;
 use crate::domain::name::SessionId;
-use crate::domain::view::{AccountView, Explanation, SessionView};
+use crate::domain::view::{AccountView, BudgetView, Explanation, SessionView};
 use crate::engine::{Command, Engine, Input, Pass};
 use crate::ledger::Reader;
 use crate::provider::{self, Lister};
@@ -56,7 +56,7 @@ async fn next_listing(engine: &mut Engine, lister: &dyn Lister, planned: &mut BT
             Some(Command::Release { permit, .. }) => {
                 planned.insert(permit.session().clone());
             }
-            Some(Command::Read { .. } | Command::Write(_) | Command::Tell(_)) => {}
+            Some(Command::Read { .. } | Command::Ask { .. } | Command::Write(_) | Command::Tell(_)) => {}
             None => {
                 let retry = engine.listing_due_at(clock.now())?;
                 tokio::time::sleep_until(clock.instant(retry).into()).await;
@@ -73,6 +73,10 @@ impl Outlook {
 
     pub fn sessions(&self, clock: Clock) -> Vec<SessionView> {
         self.engine.session_views(clock.now()).into_iter().map(|view| self.as_planned(view)).collect()
+    }
+
+    pub fn budgets(&self, clock: Clock) -> Vec<BudgetView> {
+        self.engine.budget_views(clock.now())
     }
 
     pub fn explain(&self, id: &SessionId, clock: Clock) -> Option<Explanation> {

@@ -24,6 +24,7 @@ pub fn run(flags: &Flags, globals: &Globals) -> Result<(), Failure> {
         mode: setup.config.mode,
         accounts: outlooks.iter().map(|outlook| outlook.account(clock)).collect(),
         sessions: outlooks.iter().flat_map(|outlook| outlook.sessions(clock)).collect(),
+        budgets: outlooks.iter().flat_map(|outlook| outlook.budgets(clock)).collect(),
     };
     match flags.format {
         Format::Json => print_json(&snapshot)?,
@@ -127,6 +128,7 @@ mod tests {
             started_at: None,
             expires_at: None,
             age_seconds: 90.0,
+            last_active_at: None,
             verdict: VerdictWord::Unmatched,
             policy: None,
             limit: None,
@@ -134,11 +136,12 @@ mod tests {
             hold: None,
             reason: "no policy fits: never touched".to_owned(),
             release: None,
+            shadows: Vec::new(),
         }
     }
 
     fn shown(listed: Vec<SessionView>) -> Vec<String> {
-        let snapshot = Snapshot { at: Timestamp::UNIX_EPOCH, mode: Mode::Observe, accounts: Vec::new(), sessions: listed };
+        let snapshot = Snapshot { at: Timestamp::UNIX_EPOCH, mode: Mode::Observe, accounts: Vec::new(), sessions: listed, budgets: Vec::new() };
         sessions(&snapshot).render(None).lines().map(|line| line.split_whitespace().take(3).collect::<Vec<_>>().join(" ")).collect()
     }
 

@@ -76,6 +76,7 @@ impl<'a> Reading<'a> {
             base_url: address.as_ref()?.base_url.clone(),
             poll_interval: inherited("poll_interval").duration("poll_interval")?,
             requests_per_second: inherited("requests_per_second").number("requests_per_second")?,
+            evidence_requests_per_minute: inherited("evidence_requests_per_minute").count("evidence_requests_per_minute")?,
             request_timeout: inherited("request_timeout").duration("request_timeout")?,
             price_per_hour: table.number("price_per_hour").unwrap_or(defaults.price_per_hour),
             currency: table.text("currency").unwrap_or(CURRENCY).to_owned(),

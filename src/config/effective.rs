@@ -60,6 +60,7 @@ fn inherit(account: &AccountSettings, table: &mut Map<String, serde_json::Value>
         ("currency", Some(json!(CURRENCY)), "default"),
         ("poll_interval", Some(json!(human(account.poll_interval))), "poll_interval"),
         ("requests_per_second", Some(plain(account.requests_per_second)), "requests_per_second"),
+        ("evidence_requests_per_minute", Some(json!(account.evidence_requests_per_minute)), "evidence_requests_per_minute"),
         ("request_timeout", Some(json!(human(account.request_timeout))), "request_timeout"),
     ];
     for (key, value, from) in all {

@@ -29,7 +29,7 @@ impl<'a> Reading<'a> {
             self.can_govern(table, &tables, &selectors, selector.as_ref());
             let rule = self.rule(table);
             let name = table.text("name").map(PolicyName::from);
-            read.push(name.zip(selector.clone()).zip(rule).map(|((name, selector), rule)| Policy { name, selector, rule }));
+            read.push(name.zip(selector.clone()).zip(rule).map(|((name, selector), rule)| Policy { name, selector, rule, shadow: false }));
             selectors.push(selector);
         }
         read.into_iter().collect()
@@ -87,7 +87,7 @@ impl<'a> Reading<'a> {
                 self.max_age(table);
                 None
             }
-            _ => self.max_age(table).map(|max_age| Rule::Limits(Limits { max_age: Some(max_age) })),
+            _ => self.max_age(table).map(|max_age| Rule::Limits(Limits { max_age: Some(max_age), ..Limits::default() })),
         }
     }
 
@@ -136,6 +136,7 @@ fn read_match(keys: &Table<'_>) -> Option<Match> {
         providers: words(keys, "providers", Provider::from_word)?,
         kinds: words(keys, "kinds", Kind::from_word)?,
         regions: words(keys, "regions", |region| Some(region.into()))?,
+        window: None,
         keep_alive: present(keys, "keep_alive", || keys.flag("keep_alive"))?,
         metadata: present(keys, "metadata", || read_metadata(keys))?.unwrap_or_default(),
         not: present(keys, "not", || keys.table("not").as_ref().and_then(read_match))?.map(Box::new),

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::clock::Clock;
 use crate::domain::hold::{OperatorHold, Orders};
 use crate::domain::time::{SignedDuration, Timestamp, later};
-use crate::domain::view::{AccountView, SessionView};
+use crate::domain::view::{AccountView, BudgetView, SessionView};
 use crate::engine::{Engine, Input, Terms};
 use crate::executor::{Call, Executor};
 
@@ -39,6 +39,7 @@ pub enum Control {
 pub struct View {
     pub account: AccountView,
     pub sessions: Vec<SessionView>,
+    pub budgets: Vec<BudgetView>,
 }
 
 /// When a loop last turned, and whether its account has been introduced; read by the health endpoints.
@@ -128,7 +129,11 @@ impl AccountLoop {
         let now = self.clock.now();
         match control {
             Control::View(reply) => {
-                drop(reply.send(View { account: self.engine.account_view(now), sessions: self.engine.session_views(now) }));
+                drop(reply.send(View {
+                    account: self.engine.account_view(now),
+                    sessions: self.engine.session_views(now),
+                    budgets: self.engine.budget_views(now),
+                }));
                 Input::Tick
             }
             Control::Reconfigure { terms, executor, new_credential } => {

@@ -48,10 +48,11 @@ impl Source for Board {
     fn snapshot(&self) -> Answer<Snapshot> {
         let (lines, at, mode) = (self.lines(), self.clock.now(), self.mode());
         Box::pin(async move {
-            let mut snapshot = Snapshot { at, mode, accounts: Vec::new(), sessions: Vec::new() };
+            let mut snapshot = Snapshot { at, mode, accounts: Vec::new(), sessions: Vec::new(), budgets: Vec::new() };
             for view in views(lines, mode).await {
                 snapshot.accounts.push(view.account);
                 snapshot.sessions.extend(view.sessions);
+                snapshot.budgets.extend(view.budgets);
             }
             Ok(snapshot)
         })
@@ -121,7 +122,7 @@ fn unwatched(line: &Line, mode: Mode) -> View {
         paused_reason: None,
         tripped: false,
     };
-    View { account, sessions: Vec::new() }
+    View { account, sessions: Vec::new(), budgets: Vec::new() }
 }
 
 /// The books are files: reading them must not hold up the loops.

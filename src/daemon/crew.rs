@@ -237,6 +237,7 @@ pub fn terms(config: &Config, settings: &AccountSettings, pass: Pass) -> Terms {
         mode: config.mode,
         poll_interval: settings.poll_interval,
         requests_per_second: settings.requests_per_second,
+        evidence_per_minute: settings.evidence_requests_per_minute,
         tariff: Tariff { price_per_hour: settings.price_per_hour, refunded_by: settings.refunded_by },
         currency: settings.currency.clone(),
         policies: config.policies.clone().into(),

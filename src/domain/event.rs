@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::activity::Finding;
 use crate::domain::fault::Fault;
 use crate::domain::hold::Hold;
 use crate::domain::name::{AccountName, PolicyName, SessionId, words};
 use crate::domain::release::{Release, RequestOutcome};
 use crate::domain::time::{SignedDuration, Timestamp};
 use crate::domain::verdict::{Limit, VerdictWord};
+use crate::domain::view::{BudgetView, Change};
 
 words! {
     /// How a poll went.
@@ -24,6 +26,8 @@ words! {
         List = "list",
         Read = "read",
         Release = "release",
+        /// Asking about a session's activity.
+        Evidence = "evidence",
     }
 }
 
@@ -43,7 +47,17 @@ pub enum What {
     /// The provider's clock minus ours, where it is worth applying, else zero.
     Skew { skew: SignedDuration },
     /// How many sessions there are per policy and verdict, and how many due ones each hold keeps back.
-    Census { sessions: BTreeMap<(Option<PolicyName>, VerdictWord), usize>, holds: BTreeMap<Hold, usize> },
+    Census {
+        sessions: BTreeMap<(Option<PolicyName>, VerdictWord), usize>,
+        holds: BTreeMap<Hold, usize>,
+        /// What shadow policies would change, each by itself.
+        shadows: BTreeMap<(PolicyName, Change), usize>,
+        budgets: Vec<BudgetView>,
+    },
+    /// The provider was asked about a session's activity.
+    Heard { id: SessionId, finding: Finding },
+    /// A shadow policy would have released this one now.
+    ShadowWouldRelease { id: SessionId, policy: PolicyName, limit: Limit, reason: String },
     /// A tag that should be a duration is none: the policy's own limit holds. Told once per session and tag.
     TagUnreadable { id: SessionId, policy: PolicyName, tag: String, found: String, why: String },
     /// Observe mode would have released this one now.

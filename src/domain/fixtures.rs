@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::domain::activity::Sign;
 use crate::domain::name::{Kind, Provider};
 use crate::domain::release::{Outcome, Release};
 use crate::domain::session::{Metadata, Parts, Phase, Session, Status};
@@ -41,6 +42,7 @@ pub fn session(id: &str, metadata: Value) -> Session {
         keep_alive_unlearnt: false,
         project: None,
         proxy_bytes: None,
+        sign: Sign::Nothing,
         metadata: Metadata::from_json(Some(metadata)),
         parts: Parts::default(),
     }

@@ -87,6 +87,13 @@ macro_rules! words {
                 out.serialize_str(self.as_str())
             }
         }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+                let word = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(input)?;
+                Self::from_word(&word).ok_or_else(|| serde::de::Error::custom(format_args!("{word:?} is not a word of {}", stringify!($name))))
+            }
+        }
     };
 }
 pub(crate) use words;

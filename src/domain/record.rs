@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 
+use crate::domain::activity::Activity;
 use crate::domain::name::{AccountName, Kind, PolicyName, Provider, SessionId};
 use crate::domain::release::Release;
+use crate::domain::session::Session;
 use crate::domain::time::{SignedDuration, Timestamp};
 use crate::domain::verdict::Limit;
 
@@ -12,10 +14,12 @@ use crate::domain::verdict::Limit;
 pub enum Record {
     /// The whole row of a release, replacing what stood there for this account and session.
     Release(Box<Release>),
-    /// Observe mode would have released this session; once per session, policy and limit.
-    WouldRelease { account: AccountName, id: SessionId, policy: PolicyName, limit: Limit, at: Timestamp },
+    /// Observe mode, or a shadow policy, would have released this session; once per session, policy, limit and which of the two.
+    WouldRelease { account: AccountName, id: SessionId, policy: PolicyName, limit: Limit, shadow: bool, at: Timestamp },
     /// Sessions seen live, new or changed since last written.
     Seen(Vec<Sighting>),
+    /// A session is over. `at`: its end as its provider says, else when it was last seen live; the provider's time.
+    Gone { account: AccountName, id: SessionId, at: Timestamp },
     /// A complete listing at `at`. Where the one before it is longer ago than `gap_after`, the time between them is a gap.
     Polled { account: AccountName, at: Timestamp, gap_after: SignedDuration },
     /// The release fraction was exceeded: nothing is released on the account until the hour has rolled on or an operator resumes it.
@@ -38,8 +42,23 @@ pub struct Sighting {
     pub created_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub expires_at: Option<Timestamp>,
+    pub region: Option<String>,
+    pub keep_alive: Option<bool>,
     pub metadata: Value,
+    pub activity: Activity,
+    /// Ours.
     pub seen_at: Timestamp,
+}
+
+/// A session's runtime, as the books have it: for budgets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lived {
+    /// As it was last seen; what the books do not keep is as at a session of which nothing is known.
+    pub session: Session,
+    /// Its end, else when it was last known to be live.
+    pub until: Timestamp,
+    /// It is known to be over: of the others, those may live that the next listing shows.
+    pub over: bool,
 }
 
 /// What the books know of one account when its engine starts.
@@ -49,8 +68,12 @@ pub struct Recall {
     pub releases: Vec<Release>,
     /// Sessions seen live within the last hour, with the last time.
     pub seen: Vec<(SessionId, Timestamp)>,
+    /// What is known of the activity of sessions that were seen within the last day, and are not known to be over.
+    pub activities: Vec<(SessionId, Activity)>,
     /// What observe mode has counted already.
     pub would_release: Vec<(SessionId, PolicyName, Limit)>,
+    /// What shadow policies have.
+    pub shadowed: Vec<(SessionId, PolicyName, Limit)>,
     /// Where the account was when all this was written; nothing in books that do not say.
     pub home: Option<String>,
     pub tripped_at: Option<Timestamp>,

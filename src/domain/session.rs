@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::domain::activity::Sign;
 use crate::domain::name::{Kind, SessionId};
 use crate::domain::time::{SignedDuration, Timestamp, between};
 
@@ -28,6 +29,8 @@ pub struct Session {
     pub project: Option<Arc<str>>,
     /// Bytes through the provider's proxy so far: a rise is activity, no rise is nothing.
     pub proxy_bytes: Option<u64>,
+    /// What else the row says of its activity.
+    pub sign: Sign,
     pub metadata: Metadata,
     pub parts: Parts,
 }

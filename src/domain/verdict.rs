@@ -9,6 +9,7 @@ words! {
         MaxAge = "max_age",
         Idle = "idle",
         MaxRunning = "max_running",
+        Budget = "budget",
     }
 }
 
@@ -33,6 +34,8 @@ pub struct Deadline {
     pub from: Source,
     pub since: Timestamp,
     pub at: Timestamp,
+    /// Of those that fall due at one instant, the smallest goes first.
+    pub rank: Timestamp,
 }
 
 /// Where a limit's length came from.
@@ -43,6 +46,16 @@ pub enum Source {
     Tag(String),
     /// The session's own metadata asked for more than the policy's ceiling.
     Ceiling(String),
+    /// The policy's count, of sessions like these.
+    Count {
+        count: u32,
+        among: String,
+    },
+    /// The policy's budget for each such time, of sessions like these.
+    Spent {
+        every: &'static str,
+        among: String,
+    },
 }
 
 /// What governs a session, before asking what time it is.
@@ -59,6 +72,11 @@ pub enum Verdict {
     },
     /// Governed, and due from this instant on.
     Until(Deadline),
+    /// Governed; may be idle from `expected` on, which only evidence can tell. Due by itself at the other, later deadline, where there is one.
+    Watched {
+        expected: Deadline,
+        by_itself: Option<Deadline>,
+    },
     /// Evidence is missing, so that nothing may be done.
     Unknown {
         policy: Option<PolicyName>,
@@ -71,10 +89,11 @@ impl Verdict {
         match self {
             Self::Unmatched => VerdictWord::Unmatched,
             Self::Protected { .. } => VerdictWord::Protected,
-            Self::Keep { .. } => VerdictWord::Keep,
-            Self::Until(deadline) if now >= deadline.at => VerdictWord::Due,
-            Self::Until(_) => VerdictWord::Keep,
             Self::Unknown { .. } => VerdictWord::Unknown,
+            Self::Keep { .. } | Self::Until(_) | Self::Watched { .. } => {
+                let due = self.falls_due().is_some_and(|deadline| now >= deadline.at);
+                if due { VerdictWord::Due } else { VerdictWord::Keep }
+            }
         }
     }
 
@@ -82,15 +101,25 @@ impl Verdict {
         match self {
             Self::Unmatched => None,
             Self::Protected { policy } | Self::Keep { policy } => Some(policy),
-            Self::Until(deadline) => Some(&deadline.policy),
+            Self::Until(deadline) | Self::Watched { expected: deadline, .. } => Some(&deadline.policy),
             Self::Unknown { policy, .. } => policy.as_ref(),
         }
     }
 
-    pub fn deadline(&self) -> Option<&Deadline> {
+    /// The earliest instant at which it breaks a limit, as far as is known.
+    pub const fn deadline(&self) -> Option<&Deadline> {
+        match self {
+            Self::Until(deadline) | Self::Watched { expected: deadline, .. } => Some(deadline),
+            Self::Unmatched | Self::Protected { .. } | Self::Keep { .. } | Self::Unknown { .. } => None,
+        }
+    }
+
+    /// The deadline at which it falls due by time alone.
+    pub const fn falls_due(&self) -> Option<&Deadline> {
         match self {
             Self::Until(deadline) => Some(deadline),
-            _ => None,
+            Self::Watched { by_itself, .. } => by_itself.as_ref(),
+            Self::Unmatched | Self::Protected { .. } | Self::Keep { .. } | Self::Unknown { .. } => None,
         }
     }
 }

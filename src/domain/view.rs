@@ -3,11 +3,12 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::domain::activity::Question;
 use crate::domain::event::PollOutcome;
 use crate::domain::hold::Hold;
 use crate::domain::name::{AccountName, Kind, PolicyName, Provider, SessionId, words};
 use crate::domain::release::{Outcome, Release};
-use crate::domain::time::{Timestamp, maybe_stamp, stamp};
+use crate::domain::time::{SignedDuration, Timestamp, in_seconds, maybe_stamp, stamp};
 use crate::domain::verdict::{Limit, VerdictWord};
 
 words! {
@@ -15,6 +16,16 @@ words! {
     Mode {
         Observe = "observe",
         Enforce = "enforce",
+    }
+}
+
+words! {
+    /// What a shadow policy would change about a session if it were in force.
+    Change {
+        /// It is not due, and would be.
+        WouldRelease = "would_release",
+        /// It is due, and would not be.
+        WouldSpare = "would_spare",
     }
 }
 
@@ -26,6 +37,50 @@ pub struct Snapshot {
     pub mode: Mode,
     pub accounts: Vec<AccountView>,
     pub sessions: Vec<SessionView>,
+    /// Every budget, by group, as it stands.
+    pub budgets: Vec<BudgetView>,
+}
+
+/// What one group of an account's sessions has of a policy's budget.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BudgetView {
+    pub account: AccountName,
+    pub policy: PolicyName,
+    /// A shadow policy's: nothing is released for it.
+    pub shadow: bool,
+    /// What is counted apart: `metadata.team`; null where all count together.
+    pub per: Option<String>,
+    /// Null for the sessions without that, and where all count together.
+    pub group: Option<String>,
+    /// `day`, `week` or `month`.
+    pub every: &'static str,
+    /// The period now running.
+    #[serde(with = "stamp")]
+    pub from: Timestamp,
+    #[serde(with = "stamp")]
+    pub until: Timestamp,
+    #[serde(rename = "allowed_seconds", serialize_with = "in_seconds")]
+    pub allowed: SignedDuration,
+    #[serde(rename = "spent_seconds", serialize_with = "in_seconds")]
+    pub spent: SignedDuration,
+    #[serde(rename = "left_seconds", serialize_with = "in_seconds")]
+    pub left: SignedDuration,
+    /// When it was found spent, or will be if all that run go on; null where it will last.
+    #[serde(with = "maybe_stamp")]
+    pub spent_at: Option<Timestamp>,
+}
+
+/// What a shadow policy says of a session that it would govern.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ShadowView {
+    pub policy: PolicyName,
+    pub verdict: VerdictWord,
+    pub limit: Option<Limit>,
+    #[serde(with = "maybe_stamp")]
+    pub deadline: Option<Timestamp>,
+    /// Null where it would change nothing now.
+    pub change: Option<Change>,
+    pub reason: String,
 }
 
 /// One account, in `plan` and in `/api/v1/accounts`.
@@ -71,6 +126,9 @@ pub struct SessionView {
     #[serde(with = "maybe_stamp")]
     pub expires_at: Option<Timestamp>,
     pub age_seconds: f64,
+    /// The last activity that is proven; null where none is.
+    #[serde(with = "maybe_stamp")]
+    pub last_active_at: Option<Timestamp>,
     pub verdict: VerdictWord,
     pub policy: Option<PolicyName>,
     pub limit: Option<Limit>,
@@ -82,6 +140,8 @@ pub struct SessionView {
     pub reason: String,
     /// How far its release has come, where one was requested.
     pub release: Option<Outcome>,
+    /// What the shadow policies say that would govern it.
+    pub shadows: Vec<ShadowView>,
 }
 
 /// `explain SESSION` for a live session.
@@ -90,12 +150,27 @@ pub struct Explanation {
     pub session: SessionView,
     pub policies: Vec<PolicyCheck>,
     pub limits: Vec<LimitCheck>,
-    /// What was asked of the provider about activity; empty where no limit needs any.
-    pub evidence: Vec<Value>,
+    /// What the provider was asked about its activity, or told unasked; empty where nothing was.
+    pub evidence: Vec<EvidenceView>,
     pub hold: Option<HoldView>,
     /// Every hold that applies, the shown one first.
     pub holds: Vec<HoldView>,
     pub release: Option<Release>,
+}
+
+/// One question about a session's activity, and its answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct EvidenceView {
+    pub asked: Question,
+    #[serde(with = "maybe_stamp")]
+    pub asked_at: Option<Timestamp>,
+    /// `active`, `quiet` or `unknown`; null where the answer decides nothing by itself, as one count of bytes does.
+    pub answer: Option<&'static str>,
+    /// The activity, or the end of the last one.
+    #[serde(with = "maybe_stamp")]
+    pub at: Option<Timestamp>,
+    /// The answer as a sentence.
+    pub said: String,
 }
 
 /// One policy against one session.

@@ -19,7 +19,7 @@ impl Engine {
         let governing = tracked.verdict.policy();
         Some(Explanation {
             session: self.session_view(tracked, now),
-            policies: self.terms.policies.iter().map(|policy| self.check(policy, &tracked.session, governing == Some(&policy.name))).collect(),
+            policies: self.terms.policies.iter().map(|policy| self.check(policy, &tracked.session, governing == Some(&policy.name), now)).collect(),
             limits: self
                 .terms
                 .policies
@@ -34,13 +34,13 @@ impl Engine {
         })
     }
 
-    fn check(&self, policy: &Policy, session: &Session, governs: bool) -> PolicyCheck {
-        let fit = policy.selector.fit(session, self.origin());
+    fn check(&self, policy: &Policy, session: &Session, governs: bool, now: Timestamp) -> PolicyCheck {
+        let fit = policy.selector.fit(session, self.occasion(now));
         PolicyCheck {
             name: policy.name.clone(),
             fits: known(&fit),
             governs,
-            keys: policy.selector.compare(session, self.origin()).into_iter().map(KeyCheck::from).collect(),
+            keys: policy.selector.compare(session, self.occasion(now)).into_iter().map(KeyCheck::from).collect(),
         }
     }
 }
@@ -69,7 +69,7 @@ fn max_age(limit: &MaxAge, session: &Session) -> LimitCheck {
     let since = session.since();
     let (from, tag, note) = match (reading.from, reading.unreadable) {
         (_, Some((tag, found, why))) => ("policy", Some(tag), Some(format!("the tag holds {found}, which is not followed: {why}"))),
-        (Source::Policy, None) => ("policy", None, None),
+        (Source::Policy | Source::Count { .. } | Source::Spent { .. }, None) => ("policy", None, None),
         (Source::Tag(tag), None) => ("tag", Some(tag), None),
         (Source::Ceiling(tag), None) => ("policy", Some(tag), Some("the tag asks for more than max_age_ceiling".to_owned())),
     };

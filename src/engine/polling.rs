@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::activity::Activity;
 use crate::domain::event::{Operation, PollOutcome, What};
 use crate::domain::exchange::Exchange;
 use crate::domain::fault::Fault;
@@ -14,7 +15,7 @@ use crate::engine::doubt::Doubt;
 use crate::engine::flight::Step;
 use crate::engine::roster::Tracked;
 use crate::engine::{Command, DONE_KEPT, Done, Engine, Pass, backoff};
-use crate::policy::{Judgement, judge};
+use crate::policy::{Judgement, Subject, judge};
 
 /// First wait before a failed listing is tried again; it doubles up to the poll interval.
 const FIRST_RETRY: SignedDuration = SignedDuration::from_secs(1);
@@ -279,7 +280,7 @@ impl Engine {
             known.session.expires_at == session.expires_at && known.session.started_at == session.started_at && known.session.parts == session.parts
         });
         if !same {
-            let judgement = judge(session, self.origin(), &self.terms.policies);
+            let judgement = self.judge(session, now);
             self.enlist(session.clone(), judgement, now);
         }
         if was_out_of_sight && !self.is_under_way(&session.id) {
@@ -293,6 +294,12 @@ impl Engine {
             tracked.written_at = Some(now);
         }
         write
+    }
+
+    fn judge(&self, session: &Session, now: Timestamp) -> Judgement {
+        let unknown = Activity::default();
+        let activity = self.roster.get(&session.id).map_or(&unknown, |tracked| &tracked.activity);
+        judge(&Subject { session, activity, crowds: &self.crowds, occasion: self.occasion(now) }, &self.terms.policies, None)
     }
 
     fn enlist(&mut self, session: Session, judgement: Judgement, now: Timestamp) {
@@ -336,7 +343,7 @@ impl Engine {
     pub(super) fn judge_all(&mut self, now: Timestamp) {
         let sessions: Vec<(Session, Timestamp)> = self.roster.iter().map(|tracked| (tracked.session.clone(), tracked.seen_at)).collect();
         for (session, seen_at) in sessions {
-            let judgement = judge(&session, self.origin(), &self.terms.policies);
+            let judgement = self.judge(&session, now);
             self.enlist(session, judgement, seen_at);
         }
         self.census.dirty |= now > Timestamp::MIN;
@@ -373,7 +380,10 @@ impl Engine {
             created_at: session.created_at,
             started_at: session.started_at,
             expires_at: session.expires_at,
+            region: session.region.as_deref().map(ToOwned::to_owned),
+            keep_alive: session.keep_alive,
             metadata: session.metadata.to_json(),
+            activity: self.roster.get(&session.id).map(|tracked| tracked.activity.clone()).unwrap_or_default(),
             seen_at: now,
         }
     }

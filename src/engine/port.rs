@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::domain::activity::Evidence;
 use crate::domain::event::Event;
 use crate::domain::exchange::Exchange;
 use crate::domain::hold::Orders;
@@ -24,6 +25,7 @@ pub struct Terms {
     pub mode: Mode,
     pub poll_interval: SignedDuration,
     pub requests_per_second: f64,
+    pub evidence_per_minute: u32,
     pub tariff: Tariff,
     pub currency: String,
     pub policies: Arc<[Policy]>,
@@ -51,6 +53,11 @@ pub enum Input {
     Read {
         id: SessionId,
         answer: Exchange<Session>,
+    },
+    /// What the provider said when it was asked about a session's activity.
+    Evidence {
+        id: SessionId,
+        answer: Exchange<Evidence>,
     },
     /// The intent was written, the request was sent, and this came back.
     Answered {
@@ -81,6 +88,10 @@ pub enum Input {
 pub enum Command {
     List,
     Read {
+        target: Target,
+    },
+    /// Ask about a session's activity.
+    Ask {
         target: Target,
     },
     /// Write the row durably, then ask the provider to end the session.

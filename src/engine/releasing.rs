@@ -140,7 +140,14 @@ impl Engine {
         if self.would_release.insert((id.clone(), deadline.policy.clone(), deadline.limit)) {
             let (policy, limit) = (deadline.policy.clone(), deadline.limit);
             let at = floor_millis(now.theirs);
-            self.write(Record::WouldRelease { account: self.terms.account.clone(), id: id.clone(), policy: policy.clone(), limit, at });
+            self.write(Record::WouldRelease {
+                account: self.terms.account.clone(),
+                id: id.clone(),
+                policy: policy.clone(),
+                limit,
+                shadow: false,
+                at,
+            });
             self.tell(What::WouldRelease { id: id.clone(), policy, limit, reason: view::due_reason(deadline) });
         }
         self.roster.park(id, None);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::domain::activity::Activity;
 use crate::domain::name::SessionId;
 use crate::domain::session::Session;
 use crate::domain::time::{Moment, Timestamp};
@@ -15,6 +16,7 @@ pub struct Tracked {
     /// The browser that it was last listed with: a listing that could not read the browsers does not take it back.
     pub browser: Option<SessionId>,
     pub verdict: Verdict,
+    pub activity: Activity,
     /// Ours.
     pub seen_at: Timestamp,
     /// When the books last heard of it (ours).
@@ -57,13 +59,15 @@ impl Roster {
     pub fn admit(&mut self, session: Session, judgement: &Judgement, now: Timestamp) {
         let id = session.id.clone();
         self.leave_line(&id);
-        let (written_at, rejected, known) =
-            self.live.remove(&id).map_or((None, None, None), |known| (known.written_at, known.rejected, known.browser));
+        let (written_at, rejected, known, activity) = self
+            .live
+            .remove(&id)
+            .map_or((None, None, None, Activity::default()), |known| (known.written_at, known.rejected, known.browser, known.activity));
         let browser = session.parts.browser.clone().or(known);
         if let Some(deadline) = judgement.verdict.deadline() {
             self.coming.insert((deadline.at, id.clone()));
         }
-        self.live.insert(id, Tracked { session, browser, verdict: judgement.verdict.clone(), seen_at: now, written_at, rejected });
+        self.live.insert(id, Tracked { session, browser, verdict: judgement.verdict.clone(), activity, seen_at: now, written_at, rejected });
     }
 
     pub fn remove(&mut self, id: &SessionId) -> Option<Tracked> {

@@ -24,9 +24,16 @@ fn terms() -> Terms {
         mode: Mode::Enforce,
         poll_interval: secs(30),
         requests_per_second: 100.0,
+        evidence_per_minute: 60,
         tariff: crate::settle::Tariff { price_per_hour: 0.12, refunded_by: SignedDuration::ZERO },
         currency: "USD".to_owned(),
-        policies: [Policy { name: "all".into(), selector: Selector::All, rule: Rule::Limits(Limits { max_age }) }].into(),
+        policies: [Policy {
+            name: "all".into(),
+            selector: Selector::All,
+            rule: Rule::Limits(Limits { max_age, ..Limits::default() }),
+            shadow: false,
+        }]
+        .into(),
         guardrails: Guardrails {
             max_releases_per_poll: 100,
             max_release_fraction: 1.0,

@@ -7,7 +7,7 @@ use crate::domain::hold::Hold;
 use crate::domain::name::{PolicyName, SessionId};
 use crate::domain::time::{Moment, SignedDuration, Timestamp, between, clock_time, human, later, rfc3339, seconds};
 use crate::domain::verdict::{Deadline, Limit, Source, Verdict, VerdictWord};
-use crate::domain::view::{AccountView, HoldView, SessionView};
+use crate::domain::view::{AccountView, BudgetView, HoldView, SessionView};
 use crate::engine::roster::Tracked;
 use crate::engine::{CENSUS_INTERVAL, Engine};
 use crate::guardrails::Held;
@@ -62,6 +62,7 @@ impl Engine {
             started_at: session.started_at,
             expires_at: session.expires_at,
             age_seconds: seconds(session.age(moment.theirs)),
+            last_active_at: tracked.activity.last_active,
             verdict,
             policy: tracked.verdict.policy().cloned(),
             limit: deadline.map(|deadline| deadline.limit),
@@ -72,7 +73,13 @@ impl Engine {
             },
             hold: hold.map(|held| held.hold),
             release: self.flights.get(&session.id).map(|flight| flight.row.outcome),
+            shadows: Vec::new(),
         }
+    }
+
+    /// Every budget of the account, by policy and group.
+    pub fn budget_views(&self, _now: Timestamp) -> Vec<BudgetView> {
+        Vec::new()
     }
 
     /// The verdict's word now.
@@ -120,7 +127,7 @@ impl Engine {
         }
         self.census.dirty = false;
         self.census.told_at = Some(now);
-        self.tell(What::Census { sessions, holds });
+        self.tell(What::Census { sessions, holds, shadows: BTreeMap::new(), budgets: Vec::new() });
     }
 }
 
@@ -136,12 +143,23 @@ pub fn due_reason(deadline: &Deadline) -> String {
         Source::Policy => String::new(),
         Source::Tag(tag) => format!(" (its tag {tag})"),
         Source::Ceiling(tag) => format!(" (max_age_ceiling; its tag {tag} asks for more)"),
+        Source::Count { among, .. } | Source::Spent { among, .. } if among.is_empty() => String::new(),
+        Source::Count { among, .. } | Source::Spent { among, .. } => format!(" ({among})"),
     };
     match deadline.limit {
         Limit::MaxAge => format!("older than {}{source} since {}", human(deadline.allowed), since(deadline)),
         Limit::Idle => format!("idle for {}{source} since {}", human(deadline.allowed), since(deadline)),
-        Limit::MaxRunning => format!("more running than allowed since {}", since(deadline)),
+        Limit::MaxRunning => format!("one of more than {} running{source} since {}", count(deadline), since(deadline)),
+        Limit::Budget => format!("the budget of {} a {}{source} is spent since {}", human(deadline.allowed), every(deadline), since(deadline)),
     }
+}
+
+fn count(deadline: &Deadline) -> u32 {
+    if let Source::Count { count, .. } = deadline.from { count } else { 0 }
+}
+
+fn every(deadline: &Deadline) -> &'static str {
+    if let Source::Spent { every, .. } = deadline.from { every } else { "period" }
 }
 
 /// The time of day where that is plain, else the date as well.
@@ -156,10 +174,17 @@ fn reason(verdict: &Verdict, now: Timestamp) -> String {
         Verdict::Protected { policy } => format!("protected by policy {policy}"),
         Verdict::Keep { policy } => format!("governed by policy {policy}; does not run yet, so that no limit counts"),
         Verdict::Unknown { why, .. } => format!("kept: {why}"),
-        Verdict::Until(deadline) if now >= deadline.at => due_reason(deadline),
+        Verdict::Until(deadline) | Verdict::Watched { by_itself: Some(deadline), .. } if now >= deadline.at => due_reason(deadline),
         Verdict::Until(deadline) => {
             let left = human(between(now, deadline.at));
             format!("{} of {} left, until {}", left, human(deadline.allowed), clock_time(deadline.at))
+        }
+        Verdict::Watched { expected, .. } if now < expected.at => {
+            let left = human(between(now, expected.at));
+            format!("{left} of {} idle left, until {}, if nothing is done until then", human(expected.allowed), clock_time(expected.at))
+        }
+        Verdict::Watched { expected, .. } => {
+            format!("no activity known since {}; its provider is asked before it counts as idle", clock_time(expected.since))
         }
     }
 }

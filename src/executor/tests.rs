@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::config::StorePath;
+use crate::domain::activity::Evidence;
 use crate::domain::exchange::Exchange;
 use crate::domain::fixtures::{at, mins, release, session};
 use crate::domain::listing::{Listing, Rows};
@@ -34,6 +35,10 @@ impl Lister for Counting {
     fn read(&self, _target: &Target) -> Answer<Session> {
         Box::pin(std::future::pending())
     }
+
+    fn evidence(&self, _target: &Target) -> Answer<Evidence> {
+        Box::pin(std::future::pending())
+    }
 }
 
 impl Releaser for Counting {
@@ -56,9 +61,16 @@ fn release_command(now: Timestamp) -> Command {
         mode: Mode::Enforce,
         poll_interval: mins(1),
         requests_per_second: 20.0,
+        evidence_per_minute: 60,
         tariff: crate::settle::Tariff { price_per_hour: 0.12, refunded_by: crate::domain::time::SignedDuration::ZERO },
         currency: "USD".to_owned(),
-        policies: [Policy { name: "all".into(), selector: Selector::All, rule: Rule::Limits(Limits { max_age }) }].into(),
+        policies: [Policy {
+            name: "all".into(),
+            selector: Selector::All,
+            rule: Rule::Limits(Limits { max_age, ..Limits::default() }),
+            shadow: false,
+        }]
+        .into(),
         guardrails: Guardrails {
             max_releases_per_poll: 1,
             max_release_fraction: 1.0,

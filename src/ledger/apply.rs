@@ -13,12 +13,13 @@ use crate::domain::time::{SignedDuration, Timestamp};
 pub(super) fn record(books: &Connection, record: &Record) -> rusqlite::Result<()> {
     match record {
         Record::Release(row) => release(books, row).map(drop),
-        Record::WouldRelease { account, id, policy, limit, at } => {
+        Record::WouldRelease { account, id, policy, limit, at, .. } => {
             let sql = "INSERT OR IGNORE INTO would_release (account, id, policy, limit_word, counted_at) VALUES (?1, ?2, ?3, ?4, ?5)";
             let row = params![account.as_str(), id.as_str(), policy.as_str(), limit.as_str(), millis(*at)];
             books.prepare_cached(sql)?.execute(row).map(drop)
         }
         Record::Seen(sightings) => sightings.iter().try_for_each(|sighting| seen(books, sighting)),
+        Record::Gone { .. } => Ok(()),
         Record::Polled { account, at, gap_after } => polled(books, account, *at, *gap_after),
         Record::Tripped { account, at } => note(books, account, "tripped_at", *at),
         Record::Home { account, home } => settle_down(books, account, home),

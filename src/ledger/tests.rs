@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::domain::activity::Activity;
 use crate::domain::name::{Kind, Provider, SessionId};
 use crate::domain::record::Sighting;
 use crate::domain::release::Outcome;
@@ -52,6 +53,9 @@ fn sighting(id: &str, seen_at: Timestamp) -> Sighting {
         started_at: None,
         expires_at: None,
         browser: None,
+        region: None,
+        keep_alive: None,
+        activity: Activity::default(),
         metadata: json!({}),
         seen_at,
     }
@@ -142,7 +146,14 @@ fn an_engine_recalls_what_is_open_and_what_is_recent() {
         }
         let ago = |minutes: i64| later(now, SignedDuration::from_mins(-minutes));
         ledger.record(Record::Seen(vec![sighting("gone", ago(61)), sighting("here", ago(60))]));
-        ledger.record(Record::WouldRelease { account: account(), id: "here".into(), policy: "ci".into(), limit: Limit::Idle, at: at(1) });
+        ledger.record(Record::WouldRelease {
+            account: account(),
+            id: "here".into(),
+            policy: "ci".into(),
+            limit: Limit::Idle,
+            shadow: false,
+            at: at(1),
+        });
         ledger.record(Record::Tripped { account: account(), at: at(5) });
         ledger.record(Record::Allowance { account: account(), opened_at: at(6) });
         ledger.record(Record::Polled { account: account(), at: at(7), gap_after: SignedDuration::from_mins(1) });
@@ -163,7 +174,7 @@ fn writing_the_same_records_twice_changes_nothing() {
         let polled = |second| Record::Polled { account: account(), at: at(second), gap_after: SignedDuration::from_secs(60) };
         let records = [
             Record::Release(Box::new(release("s1", Outcome::Confirmed))),
-            Record::WouldRelease { account: account(), id: "s2".into(), policy: "ci".into(), limit: Limit::MaxAge, at: at(1) },
+            Record::WouldRelease { account: account(), id: "s2".into(), policy: "ci".into(), limit: Limit::MaxAge, shadow: false, at: at(1) },
             Record::Seen(vec![sighting("s2", at(3)), sighting("s3", at(9))]),
             Record::Tripped { account: account(), at: at(5) },
             polled(0),
@@ -325,7 +336,8 @@ fn forgetting_spares_what_is_open_and_what_would_be_counted_again() {
     schema::migrate(&mut books, schema::MIGRATIONS).unwrap();
     let day = SignedDuration::from_hours(24);
     let now = later(at(0), day * 10);
-    let would = |id: &str| Record::WouldRelease { account: account(), id: id.into(), policy: "ci".into(), limit: Limit::MaxAge, at: at(0) };
+    let would =
+        |id: &str| Record::WouldRelease { account: account(), id: id.into(), policy: "ci".into(), limit: Limit::MaxAge, shadow: false, at: at(0) };
     let records = [
         Record::Release(Box::new(release("final", Outcome::AlreadyEnded))),
         Record::Release(Box::new(release("open", Outcome::Denied))),

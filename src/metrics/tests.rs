@@ -45,6 +45,7 @@ fn account(name: &str) -> AccountSettings {
         base_url: "https://example.test".into(),
         poll_interval: SignedDuration::from_secs(30),
         requests_per_second: 1.0,
+        evidence_requests_per_minute: 60,
         request_timeout: SignedDuration::from_secs(10),
         price_per_hour: 0.12,
         currency: "USD".into(),

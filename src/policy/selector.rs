@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use crate::domain::name::{AccountName, Kind, Provider};
 use crate::domain::session::{Metadata, Session, scalar_text};
-use crate::policy::Origin;
+use crate::domain::time::Timestamp;
+use crate::policy::Occasion;
+use crate::policy::window::Window;
 
 /// Which sessions a policy is about.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +27,7 @@ pub struct Match {
     pub kinds: Option<Vec<Kind>>,
     pub regions: Option<Vec<Arc<str>>>,
     pub keep_alive: Option<bool>,
+    pub window: Option<Window>,
     pub metadata: BTreeMap<String, Matcher>,
     pub not: Option<Box<Match>>,
     /// Empty where there is no such key; else at least one must fit.
@@ -66,18 +69,26 @@ pub struct Compared {
 }
 
 impl Selector {
-    pub fn fit(&self, session: &Session, origin: Origin<'_>) -> Fit {
+    pub fn fit(&self, session: &Session, occasion: Occasion<'_>) -> Fit {
         match self {
             Self::All => Fit::Yes,
-            Self::Match(keys) => keys.fit(session, origin),
+            Self::Match(keys) => keys.fit(session, occasion),
+        }
+    }
+
+    /// When one of its windows opens or closes next.
+    pub fn next_change(&self, after: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::All => None,
+            Self::Match(keys) => keys.next_change(after),
         }
     }
 
     /// Every key with what it wanted and what it found, in the order of the contract.
-    pub fn compare(&self, session: &Session, origin: Origin<'_>) -> Vec<Compared> {
+    pub fn compare(&self, session: &Session, occasion: Occasion<'_>) -> Vec<Compared> {
         match self {
             Self::All => vec![Compared { key: "match".into(), expected: "all".into(), found: Value::Null, fit: Fit::Yes, note: None }],
-            Self::Match(keys) => keys.compare(session, origin),
+            Self::Match(keys) => keys.compare(session, occasion),
         }
     }
 }
@@ -87,13 +98,19 @@ impl Match {
         *self == Self::default()
     }
 
-    fn fit(&self, session: &Session, origin: Origin<'_>) -> Fit {
+    fn next_change(&self, after: Timestamp) -> Option<Timestamp> {
+        let inner = self.not.as_deref().into_iter().chain(&self.any).filter_map(|inner| inner.next_change(after));
+        self.window.iter().filter_map(|window| window.next_change(after)).chain(inner).min()
+    }
+
+    fn fit(&self, session: &Session, occasion: Occasion<'_>) -> Fit {
         let plain = [
-            self.accounts.as_ref().is_none_or(|wanted| wanted.contains(origin.account)),
-            self.providers.as_ref().is_none_or(|wanted| wanted.contains(&origin.provider)),
+            self.accounts.as_ref().is_none_or(|wanted| wanted.contains(occasion.account)),
+            self.providers.as_ref().is_none_or(|wanted| wanted.contains(&occasion.provider)),
             self.kinds.as_ref().is_none_or(|wanted| wanted.contains(&session.kind)),
             self.regions.as_ref().is_none_or(|wanted| session.region.as_ref().is_some_and(|region| wanted.contains(region))),
             self.keep_alive.is_none_or(|wanted| session.keep_alive == Some(wanted) || session.keep_alive_unlearnt),
+            self.window.as_ref().is_none_or(|window| window.is_open(occasion.at)),
         ];
         if plain.contains(&false) {
             return Fit::No;
@@ -101,8 +118,8 @@ impl Match {
         let unlearnt = (self.keep_alive.is_some() && session.keep_alive_unlearnt)
             .then(|| Fit::Undecided { why: "whether it is kept alive could not be asked for".to_owned() });
         let metadata = self.metadata.iter().map(|(key, matcher)| matcher.fit(key, &session.metadata));
-        let not = self.not.iter().map(|inner| inner.fit(session, origin).negate());
-        let any = (!self.any.is_empty()).then(|| Fit::either(self.any.iter().map(|inner| inner.fit(session, origin))));
+        let not = self.not.iter().map(|inner| inner.fit(session, occasion).negate());
+        let any = (!self.any.is_empty()).then(|| Fit::either(self.any.iter().map(|inner| inner.fit(session, occasion))));
         Fit::all(unlearnt.into_iter().chain(metadata).chain(not).chain(any))
     }
 
@@ -119,12 +136,12 @@ impl Match {
         keys.into_iter().filter_map(|(key, wanted, part)| Some((key, wanted?, part))).collect()
     }
 
-    fn compare(&self, session: &Session, origin: Origin<'_>) -> Vec<Compared> {
+    fn compare(&self, session: &Session, occasion: Occasion<'_>) -> Vec<Compared> {
         let attribute = |(key, expected, part): (&str, String, Self)| Compared {
             key: key.into(),
             expected,
-            found: attribute(key, session, origin),
-            fit: part.fit(session, origin),
+            found: attribute(key, session, occasion),
+            fit: part.fit(session, occasion),
             note: None,
         };
         let mut rows: Vec<Compared> = self.attributes().into_iter().map(attribute).collect();
@@ -142,15 +159,15 @@ impl Match {
                 key: "not".into(),
                 expected: format!("not ({inner})"),
                 found: Value::Null,
-                fit: inner.fit(session, origin).negate(),
+                fit: inner.fit(session, occasion).negate(),
                 note: None,
             });
-            rows.extend(inner.compare(session, origin).into_iter().map(|row| row.under("not")));
+            rows.extend(inner.compare(session, occasion).into_iter().map(|row| row.under("not")));
         }
         for (index, inner) in self.any.iter().enumerate() {
             let key = format!("any[{index}]");
-            rows.push(Compared { key: key.clone(), expected: inner.to_string(), found: Value::Null, fit: inner.fit(session, origin), note: None });
-            rows.extend(inner.compare(session, origin).into_iter().map(|row| row.under(&key)));
+            rows.push(Compared { key: key.clone(), expected: inner.to_string(), found: Value::Null, fit: inner.fit(session, occasion), note: None });
+            rows.extend(inner.compare(session, occasion).into_iter().map(|row| row.under(&key)));
         }
         rows
     }
@@ -164,10 +181,10 @@ fn note(metadata: &Metadata) -> Option<&'static str> {
     }
 }
 
-fn attribute(key: &str, session: &Session, origin: Origin<'_>) -> Value {
+fn attribute(key: &str, session: &Session, occasion: Occasion<'_>) -> Value {
     match key {
-        "accounts" => origin.account.as_str().into(),
-        "providers" => origin.provider.as_str().into(),
+        "accounts" => occasion.account.as_str().into(),
+        "providers" => occasion.provider.as_str().into(),
         "kinds" => session.kind.as_str().into(),
         "regions" => session.region.as_deref().into(),
         _ => session.keep_alive.into(),

@@ -131,10 +131,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::activity::Sign;
     use crate::domain::name::{AccountName, SessionId};
     use crate::domain::session::{Metadata, Phase, Session, Status};
     use crate::domain::time::Timestamp;
-    use crate::policy::Origin;
+    use crate::policy::Occasion;
     use crate::policy::selector::Fit;
 
     fn tagged(matcher: Matcher) -> Selector {
@@ -309,10 +310,10 @@ mod tests {
                 let (earlier, later) = (Selector::Match(earlier.clone()), Selector::Match(later.clone()));
                 if takes_all(&earlier, &later) {
                     let account = AccountName::from(account);
-                    let origin = Origin { account: &account, provider };
+                    let occasion = Occasion { account: &account, provider, at: Timestamp::UNIX_EPOCH };
                     for session in &sessions {
-                        if later.fit(session, origin) == Fit::Yes {
-                            prop_assert_ne!(earlier.fit(session, origin), Fit::No, "{:?}\n{:?}\n{:?}", earlier, later, session);
+                        if later.fit(session, occasion) == Fit::Yes {
+                            prop_assert_ne!(earlier.fit(session, occasion), Fit::No, "{:?}\n{:?}\n{:?}", earlier, later, session);
                         }
                     }
                 }
@@ -325,10 +326,10 @@ mod tests {
             let session = |metadata| Session { metadata, ..blank() };
             let (fact, wanted) = (tagged(fact), tagged(wanted));
             let account = AccountName::from("a");
-            let origin = Origin { account: &account, provider: Provider::Browserbase };
+            let occasion = Occasion { account: &account, provider: Provider::Browserbase, at: Timestamp::UNIX_EPOCH };
             let session = session(Metadata::Tags(tags));
-            if takes_all(&wanted, &fact) && fact.fit(&session, origin) == Fit::Yes {
-                prop_assert_eq!(wanted.fit(&session, origin), Fit::Yes, "{:?}\n{:?}\n{:?}", wanted, fact, session);
+            if takes_all(&wanted, &fact) && fact.fit(&session, occasion) == Fit::Yes {
+                prop_assert_eq!(wanted.fit(&session, occasion), Fit::Yes, "{:?}\n{:?}\n{:?}", wanted, fact, session);
             }
         }
     }
@@ -347,6 +348,7 @@ mod tests {
             keep_alive_unlearnt: false,
             project: None,
             proxy_bytes: None,
+            sign: Sign::Nothing,
             metadata: Metadata::default(),
             parts: crate::domain::session::Parts::default(),
         }

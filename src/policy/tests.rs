@@ -1,7 +1,9 @@
 use serde_json::{Value, json};
 
+use super::crowd::Crowds;
 use super::selector::{Match, Matcher};
 use super::*;
+use crate::domain::activity::Activity;
 use crate::domain::fixtures::{at, in_phase, mins, session};
 use crate::domain::time::{SignedDuration, Timestamp, later};
 use crate::domain::verdict::{Limit, Source, VerdictWord};
@@ -12,7 +14,9 @@ fn account() -> AccountName {
 
 /// Judges a session of the account `growth` at Browserbase.
 fn judged(session: &Session, policies: &[Policy]) -> Judgement {
-    judge(session, Origin { account: &account(), provider: Provider::Browserbase }, policies)
+    let (activity, crowds) = (Activity::default(), Crowds::default());
+    let occasion = Occasion { account: &account(), provider: Provider::Browserbase, at: at(0) };
+    judge(&Subject { session, activity: &activity, crowds: &crowds, occasion }, policies, None)
 }
 
 fn tagged(key: &str, value: Value) -> Selector {
@@ -20,12 +24,12 @@ fn tagged(key: &str, value: Value) -> Selector {
 }
 
 fn protect(name: &str, selector: Selector) -> Policy {
-    Policy { name: name.into(), selector, rule: Rule::Protect }
+    Policy { name: name.into(), selector, rule: Rule::Protect, shadow: false }
 }
 
 fn older_than(name: &str, selector: Selector, limit: SignedDuration) -> Policy {
     let max_age = Some(MaxAge { limit, tag: None, ceiling: None });
-    Policy { name: name.into(), selector, rule: Rule::Limits(Limits { max_age }) }
+    Policy { name: name.into(), selector, rule: Rule::Limits(Limits { max_age, ..Limits::default() }), shadow: false }
 }
 
 fn governor(session: &Session, policies: &[Policy]) -> Option<String> {
@@ -39,9 +43,12 @@ fn tags_that_could_not_be_asked_for_leave_open_whatever_hangs_on_them() {
     let word = |policies: &[Policy]| judged(&unlearnt, policies).verdict.word(later(at(0), mins(60)));
     assert_eq!(word(&[protect("kept", tagged("env", json!("production"))), rest.clone()]), VerdictWord::Unknown);
     assert_eq!(word(std::slice::from_ref(&rest)), VerdictWord::Due, "nothing hangs on them");
-    let Rule::Limits(Limits { max_age: Some(limit) }) = rest.rule.clone() else { panic!("a limit") };
+    let Rule::Limits(Limits { max_age: Some(limit), .. }) = rest.rule.clone() else { panic!("a limit") };
     let tag = Some("ttl".to_owned());
-    assert_eq!(word(&[Policy { rule: Rule::Limits(Limits { max_age: Some(MaxAge { tag, ..limit }) }), ..rest }]), VerdictWord::Unknown);
+    assert_eq!(
+        word(&[Policy { rule: Rule::Limits(Limits { max_age: Some(MaxAge { tag, ..limit }), ..Limits::default() }), ..rest }]),
+        VerdictWord::Unknown
+    );
 }
 
 #[test]
@@ -148,15 +155,22 @@ fn a_status_that_nobody_knows_is_judged_by_no_policy() {
 #[test]
 fn a_deadline_carries_its_arithmetic() {
     let verdict = judged(&session("a", json!({})), &[older_than("all", Selector::All, mins(20))]).verdict;
-    let wanted =
-        Deadline { policy: "all".into(), limit: Limit::MaxAge, allowed: mins(20), from: Source::Policy, since: at(0), at: later(at(0), mins(20)) };
+    let wanted = Deadline {
+        policy: "all".into(),
+        limit: Limit::MaxAge,
+        allowed: mins(20),
+        from: Source::Policy,
+        since: at(0),
+        at: later(at(0), mins(20)),
+        rank: at(0),
+    };
     assert_eq!(verdict, Verdict::Until(wanted));
 }
 
 #[test]
 fn a_tag_that_is_no_duration_is_named_and_leaves_the_policys_limit() {
     let max_age = Some(MaxAge { limit: mins(20), tag: Some("ttl".to_owned()), ceiling: None });
-    let policy = Policy { name: "all".into(), selector: Selector::All, rule: Rule::Limits(Limits { max_age }) };
+    let policy = Policy { name: "all".into(), selector: Selector::All, rule: Rule::Limits(Limits { max_age, ..Limits::default() }), shadow: false };
     let judgement = judged(&session("a", json!({ "ttl": "soon" })), &[policy]);
     assert_eq!(judgement.verdict.deadline().map(|deadline| deadline.allowed), Some(mins(20)));
     let tag = judgement.unreadable_tag.expect("a tag to name");
@@ -223,7 +237,7 @@ mod properties {
             let now = later(at(0), mins(age));
             let mut patient = policies.clone();
             let index = index % patient.len();
-            if let Rule::Limits(Limits { max_age: Some(limit) }) = &mut patient[index].rule {
+            if let Rule::Limits(Limits { max_age: Some(limit), .. }) = &mut patient[index].rule {
                 limit.limit += mins(more);
             }
             prop_assert!(!is_due(&session, &patient, now) || is_due(&session, &policies, now));
@@ -241,8 +255,8 @@ mod properties {
             let judgement = judged(&session, &policies);
             if let Verdict::Until(deadline) = &judgement.verdict {
                 prop_assert_eq!(phase, Phase::Running);
-                let origin = Origin { account: &account(), provider: Provider::Browserbase };
-                let first = policies.iter().find(|policy| policy.selector.fit(&session, origin) != selector::Fit::No).expect("one governs");
+                let occasion = Occasion { account: &account(), provider: Provider::Browserbase, at: now };
+                let first = policies.iter().find(|policy| policy.selector.fit(&session, occasion) != selector::Fit::No).expect("one governs");
                 prop_assert!(matches!(&first.rule, Rule::Limits(limits) if limits.max_age.is_some()));
                 prop_assert_eq!(is_due(&session, &policies, now), now >= deadline.at);
             }

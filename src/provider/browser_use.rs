@@ -1,6 +1,7 @@
 //! Browser Use, in three versions of its API. It has two inventories: browsers, which bill, and agent sessions, each of which may have a browser. An agent
 //! session with its browser is one session of ours. Nothing here deletes or purges: that would take the history along.
 
+mod evidence;
 mod items;
 mod paging;
 mod pairs;
@@ -19,6 +20,7 @@ use serde_json::value::RawValue;
 
 use crate::clock::Clock;
 use crate::config::AccountSettings;
+use crate::domain::activity::Evidence;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::listing::Listing;
 use crate::domain::name::{ApiVersion, Kind, SessionId};
@@ -97,6 +99,11 @@ impl Lister for BrowserUseLister {
     fn read(&self, target: &Target) -> Answer<Session> {
         let (account, target) = (self.account.clone(), target.clone());
         Box::pin(async move { reading::read(&account, &target).await })
+    }
+
+    fn evidence(&self, target: &Target) -> Answer<Evidence> {
+        let (account, target) = (self.account.clone(), target.clone());
+        Box::pin(async move { evidence::ask(&account, &target).await })
     }
 }
 

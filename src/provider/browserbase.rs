@@ -1,6 +1,7 @@
 //! Browserbase. Sessions are listed by a single status, so that a listing is two calls; a release is a request (`REQUEST_RELEASE`), and what became of it is
 //! learnt by reading.
 
+mod evidence;
 mod wire;
 
 use std::collections::BTreeSet;
@@ -12,65 +13,74 @@ use serde_json::{Value, json};
 
 use crate::clock::Clock;
 use crate::config::AccountSettings;
+use crate::domain::activity::Evidence;
 use crate::domain::event::Operation;
 use crate::domain::fault::Fault;
 use crate::domain::listing::{Listing, Rows};
 use crate::domain::name::SessionId;
 use crate::domain::session::{Session, Target};
-use crate::provider::http::{Call, Client, ClientSettings, LISTING_CAP};
+use crate::provider::http::{Call, Client, ClientSettings, LISTING_CAP, Transport};
 use crate::provider::trail::Trail;
 use crate::provider::{Answer, Connected, Exchange, Lister, Releaser, another_session, is_success, unread};
 use wire::{Project, Row};
 
 /// One account: both its faces share a client.
 pub(super) fn connect(settings: &AccountSettings, key: SecretString, clock: Clock) -> Result<Connected, String> {
-    let client = Arc::new(Client::new(ClientSettings {
+    let client = Client::new(ClientSettings {
         base_url: &settings.base_url,
         header_name: HeaderName::from_static("x-bb-api-key"),
         key,
         timeout: settings.request_timeout,
         clock,
-    })?);
-    let project: Project = settings.project_id.as_deref().map(Arc::from);
-    let lister = BrowserbaseLister { client: client.clone(), project: project.clone() };
-    Ok(Connected { lister: Arc::new(lister), releaser: Arc::new(BrowserbaseReleaser { client, project }) })
+    })?;
+    Ok(over(Arc::new(client), settings.project_id.as_deref()))
+}
+
+/// One account, over whatever carries its calls.
+pub(super) fn over(transport: Arc<dyn Transport>, project: Option<&str>) -> Connected {
+    let project: Project = project.map(Arc::from);
+    let lister = BrowserbaseLister { transport: transport.clone(), project: project.clone() };
+    Connected { lister: Arc::new(lister), releaser: Arc::new(BrowserbaseReleaser { transport, project }) }
 }
 
 /// Reads sessions.
-#[derive(Debug)]
 struct BrowserbaseLister {
-    client: Arc<Client>,
+    transport: Arc<dyn Transport>,
     project: Project,
 }
 
 impl Lister for BrowserbaseLister {
     fn list(&self) -> Answer<Listing> {
-        let (client, project) = (self.client.clone(), self.project.clone());
-        Box::pin(async move { list(&client, &project).await })
+        let (transport, project) = (self.transport.clone(), self.project.clone());
+        Box::pin(async move { list(transport.as_ref(), &project).await })
     }
 
     fn read(&self, target: &Target) -> Answer<Session> {
-        let (client, id) = (self.client.clone(), target.id.clone());
+        let (transport, id) = (self.transport.clone(), target.id.clone());
         Box::pin(async move {
-            let exchange = client.send(Call::get(Operation::Read, &["v1", "sessions", id.as_str()])).await;
+            let exchange = transport.send(Call::get(Operation::Read, &["v1", "sessions", id.as_str()])).await;
             exchange.then(|body| read(&body?, &id))
         })
+    }
+
+    fn evidence(&self, target: &Target) -> Answer<Evidence> {
+        let (transport, id) = (self.transport.clone(), target.id.clone());
+        Box::pin(async move { evidence::ask(transport.as_ref(), &id).await })
     }
 }
 
 /// Ends sessions.
-#[derive(Debug)]
 struct BrowserbaseReleaser {
-    client: Arc<Client>,
+    transport: Arc<dyn Transport>,
     project: Project,
 }
 
 impl Releaser for BrowserbaseReleaser {
     fn release(&self, target: &Target) -> Answer<Option<Session>> {
-        let (client, id) = (self.client.clone(), target.id.clone());
+        let (transport, id) = (self.transport.clone(), target.id.clone());
         let body = request_release(&self.project);
         Box::pin(async move {
-            let exchange = client.send(Call::post(Operation::Release, &["v1", "sessions", id.as_str()], body)).await;
+            let exchange = transport.send(Call::post(Operation::Release, &["v1", "sessions", id.as_str()], body)).await;
             exchange.then(|body| released(body, &id))
         })
     }
@@ -84,13 +94,13 @@ fn request_release(project: &Project) -> Value {
 }
 
 /// PENDING is asked first: a session that begins to run between the two calls is then in both, and in the other order it would be in neither.
-async fn list(client: &Client, project: &Project) -> Exchange<Listing> {
+async fn list(transport: &dyn Transport, project: &Project) -> Exchange<Listing> {
     let mut trail = Trail::default();
-    let pending = trail.take(client.send(of_status("PENDING")).await);
+    let pending = trail.take(transport.send(of_status("PENDING")).await);
     if let Some(fault) = pending.as_ref().err().filter(|fault| forbids_another_call(fault)).cloned() {
         return trail.end(Err(fault));
     }
-    let running = trail.take(client.send(of_status("RUNNING")).await);
+    let running = trail.take(transport.send(of_status("RUNNING")).await);
     trail.end(merged(pending, running, project))
 }
 

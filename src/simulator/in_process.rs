@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::answer::{Answer, Ask, Delivery};
 use super::world::World;
+use crate::domain::activity::Sign;
 use crate::domain::event::Operation;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::listing::{ClockReading, Listing, RejectedRow, Rows};
@@ -186,6 +187,7 @@ fn session(row: &Value) -> Result<Session, RejectedRow> {
         keep_alive_unlearnt: false,
         project: word("projectId")?,
         proxy_bytes: field(row, "proxyBytes", Value::as_u64).map_err(rejected)?,
+        sign: Sign::Nothing,
         metadata: Metadata::from_json(row.get("userMetadata").cloned()),
         parts: Parts::default(),
     })

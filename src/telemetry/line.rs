@@ -17,7 +17,7 @@ pub(super) fn write(event: &Event, news: News) {
             polled(account, news, Poll { outcome: *outcome, live: *live, rejected: *rejected, fault })
         }
         What::Skew { skew } => skewed(account, *skew, news),
-        What::Census { .. } | What::StuckCount { .. } => {}
+        What::Census { .. } | What::StuckCount { .. } | What::Heard { .. } | What::ShadowWouldRelease { .. } => {}
         What::TagUnreadable { id, policy, tag, found, why } => {
             warn!(%account, session = %id, %policy, %tag, %found, %why, "a tag is no duration; the policy's own limit holds");
         }

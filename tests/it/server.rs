@@ -48,7 +48,7 @@ impl Source for Fake {
     }
 
     fn snapshot(&self) -> Answer<Snapshot> {
-        self.answer(Snapshot { at: self.now(), mode: Mode::Observe, accounts: Vec::new(), sessions: Vec::new() })
+        self.answer(Snapshot { at: self.now(), mode: Mode::Observe, accounts: Vec::new(), sessions: Vec::new(), budgets: Vec::new() })
     }
 
     fn accounts(&self) -> Answer<Vec<AccountView>> {

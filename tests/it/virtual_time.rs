@@ -59,6 +59,7 @@ enum Happening {
 enum Call {
     List,
     Read(Target),
+    Evidence(Target),
     Release(Target),
 }
 
@@ -211,6 +212,7 @@ impl Stage {
                     assert_eq!(permit.session(), &row.id, "a permit is for its session");
                     self.release(*row, target);
                 }
+                Command::Ask { target } => self.send(Operation::Evidence, Call::Evidence(target)),
                 Command::Write(record) => self.books.write(record),
                 Command::Tell(event) => self.transcript.tell(self.now, &event.what),
             }
@@ -260,6 +262,11 @@ impl Stage {
                 let (back_at, answer) = self.travelled(answer, sent_at);
                 (Operation::Read, back_at, Input::Read { id, answer })
             }
+            Call::Evidence(target) => {
+                let (id, answer) = (target.id.clone(), self.face.evidence(&self.world, &target, self.now));
+                let (back_at, answer) = self.travelled(answer, sent_at);
+                (Operation::Evidence, back_at, Input::Evidence { id, answer })
+            }
             Call::Release(target) => {
                 let (id, answer) = (target.id.clone(), self.face.release(&self.world, &target, self.now));
                 let (back_at, answer) = self.travelled(answer, sent_at);
@@ -286,6 +293,7 @@ impl Stage {
         match &input {
             Input::Listed(answer) => self.watch.answered(operation, &answer.result, self.now),
             Input::Read { answer, .. } => self.watch.answered(operation, &answer.result, self.now),
+            Input::Evidence { answer, .. } => self.watch.answered(operation, &answer.result, self.now),
             Input::Answered { answer, .. } => self.watch.answered(operation, &answer.result, self.now),
             _ => {}
         }

@@ -357,6 +357,7 @@ fn offline() -> AccountSettings {
         base_url: "http://127.0.0.1:1".to_owned(),
         poll_interval: SignedDuration::from_secs(30),
         requests_per_second: 5.0,
+        evidence_requests_per_minute: 60,
         request_timeout: SignedDuration::from_secs(20),
         price_per_hour: 0.12,
         currency: "USD".to_owned(),

@@ -3,10 +3,12 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::activity::Activity;
 use crate::domain::hold::OperatorHold;
 use crate::domain::name::AccountName;
-use crate::policy::judge;
+use crate::policy::crowd::Crowds;
 use crate::policy::selector::{Match, Matcher};
+use crate::policy::{Subject, judge};
 
 fn selector() -> impl Strategy<Value = Selector> {
     let tagged = |value: u8| Match { metadata: [("env".to_owned(), Matcher::Equals(json!(value)))].into(), ..Match::default() };
@@ -22,7 +24,10 @@ fn policy(index: usize) -> impl Strategy<Value = Policy> {
     (selector(), proptest::option::of(1..60_i64)).prop_map(move |(selector, limit)| Policy {
         name: format!("p{index}").into(),
         selector,
-        rule: limit.map_or(Rule::Protect, |limit| Rule::Limits(Limits { max_age: Some(MaxAge { limit: mins(limit), tag: None, ceiling: None }) })),
+        rule: limit.map_or(Rule::Protect, |limit| {
+            Rule::Limits(Limits { max_age: Some(MaxAge { limit: mins(limit), tag: None, ceiling: None }), ..Limits::default() })
+        }),
+        shadow: false,
     })
 }
 
@@ -88,8 +93,8 @@ proptest! {
         let terms = Terms { policies: policies.clone().into(), ..terms() };
         for (id, released_at) in all_released(terms, &orders, &sessions, until) {
             let session = sessions.iter().find(|session| session.id == id).expect("a listed one");
-            let origin = Origin { account: &"growth".into(), provider: Provider::Browserbase };
-            let deadline = judge(session, origin, &policies).verdict.deadline().map(|deadline| deadline.at);
+            let occasion = Occasion { account: &"growth".into(), provider: Provider::Browserbase, at: Timestamp::UNIX_EPOCH };
+            let deadline = judge(&Subject { session, activity: &Activity::default(), crowds: &Crowds::default(), occasion }, &policies, None).verdict.deadline().map(|deadline| deadline.at);
             prop_assert!(deadline.is_some_and(|deadline| deadline <= released_at), "{id} at {released_at}: {deadline:?}");
             prop_assert!(orders.hold([&id], released_at).is_none());
         }
@@ -125,11 +130,11 @@ proptest! {
         let before = released(policies.clone());
         let mut patient = policies.clone();
         for policy in &mut patient {
-            if let Rule::Limits(Limits { max_age: Some(limit) }) = &mut policy.rule {
+            if let Rule::Limits(Limits { max_age: Some(limit), .. }) = &mut policy.rule {
                 limit.limit += mins(more);
             }
         }
-        let guarded = std::iter::once(Policy { name: "front".into(), selector: front, rule: Rule::Protect }).chain(policies).collect();
+        let guarded = std::iter::once(Policy { name: "front".into(), selector: front, rule: Rule::Protect, shadow: false }).chain(policies).collect();
         prop_assert!(released(patient).is_subset(&before));
         prop_assert!(released(guarded).is_subset(&before));
     }

@@ -31,7 +31,7 @@ fn tag(key: &str, matcher: Matcher) -> Match {
 /// Fits a session of the account `growth` at Browserbase.
 fn fit(keys: &Match, session: &Session) -> Fit {
     let account = "growth".into();
-    Selector::Match(keys.clone()).fit(session, Origin { account: &account, provider: Provider::Browserbase })
+    Selector::Match(keys.clone()).fit(session, Occasion { account: &account, provider: Provider::Browserbase, at: Timestamp::UNIX_EPOCH })
 }
 
 fn undecided(fit: &Fit) -> bool {
@@ -185,9 +185,9 @@ fn a_comparison_shows_each_key_with_what_it_wanted_and_found() {
         ..Match::default()
     };
     let account = "growth".into();
-    let origin = Origin { account: &account, provider: Provider::Browserbase };
+    let occasion = Occasion { account: &account, provider: Provider::Browserbase, at: Timestamp::UNIX_EPOCH };
     let rows: Vec<String> = Selector::Match(keys)
-        .compare(&session("a", json!({ "env": "dev", "team": 7 })), origin)
+        .compare(&session("a", json!({ "env": "dev", "team": 7 })), occasion)
         .into_iter()
         .map(|row| format!("{} wants {} found {} {:?}", row.key, row.expected, row.found, row.fit))
         .collect();

@@ -1,6 +1,7 @@
 //! One session of ours, put together from what was seen of it.
 
 use super::items::{Agent, Browser, Item};
+use crate::domain::activity::Sign;
 use crate::domain::session::{Metadata, Phase, Session, Status, Target};
 use crate::domain::time::Timestamp;
 
@@ -40,6 +41,7 @@ impl<'a> Seen<'a> {
             keep_alive_unlearnt: false,
             project: None,
             proxy_bytes: browser.and_then(|browser| browser.proxy_bytes).or(agent.and_then(|agent| agent.proxy_bytes)),
+            sign: Sign::Nothing,
             metadata,
             parts: target.parts.clone(),
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::domain::activity::Sign;
 use crate::domain::fault::Fault;
 use crate::domain::listing::RejectedRow;
 use crate::domain::name::{Kind, SessionId};
@@ -118,6 +119,7 @@ fn live(fields: &Fields<'_>, id: SessionId, project: &Project) -> Result<Session
         keep_alive_unlearnt: false,
         project: owner.map(Into::into),
         proxy_bytes: fields.proxy_bytes.and_then(|raw| serde_json::from_str(raw.get()).ok()),
+        sign: Sign::Nothing,
         metadata: metadata(fields.user_metadata),
         parts: Parts::default(),
     })

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use session_reaper::domain::name::{PolicyName, SessionId};
-use session_reaper::domain::record::{Recall, Record};
+use session_reaper::domain::record::{Recall, Record, Sighting};
 use session_reaper::domain::release::Release;
 use session_reaper::domain::time::{SignedDuration, Timestamp, later};
 use session_reaper::domain::verdict::Limit;
 
 const RECALLED_RELEASES: SignedDuration = SignedDuration::from_hours(24);
 const RECALLED_SESSIONS: SignedDuration = SignedDuration::from_hours(1);
+const RECALLED_ACTIVITIES: SignedDuration = SignedDuration::from_hours(24);
 
 /// One account's books.
 #[derive(Debug, Default)]
@@ -18,7 +19,9 @@ pub(crate) struct Books {
     pub releases: BTreeMap<(SessionId, Option<SessionId>), Release>,
     pub would_release: BTreeSet<(SessionId, PolicyName, Limit)>,
     pub tripped_at: Option<Timestamp>,
-    seen: BTreeMap<SessionId, Timestamp>,
+    pub shadowed: BTreeSet<(SessionId, PolicyName, Limit)>,
+    seen: BTreeMap<SessionId, Sighting>,
+    gone: BTreeMap<SessionId, Timestamp>,
     pub allowance_opened_at: Option<Timestamp>,
     last_complete_at: Option<Timestamp>,
 }
@@ -35,11 +38,19 @@ impl Books {
     pub(crate) fn write(&mut self, record: Record) {
         match record {
             Record::Release(row) => self.enter(*row),
-            Record::WouldRelease { id, policy, limit, .. } => {
-                let news = self.would_release.insert((id.clone(), policy, limit));
-                assert!(news, "{id} is counted twice in observe mode");
+            Record::WouldRelease { id, policy, limit, shadow, .. } => {
+                let counted = if shadow { &mut self.shadowed } else { &mut self.would_release };
+                assert!(counted.insert((id.clone(), policy, limit)), "{id} is counted twice");
             }
-            Record::Seen(sightings) => self.seen.extend(sightings.into_iter().map(|sighting| (sighting.id, sighting.seen_at))),
+            Record::Seen(sightings) => {
+                for sighting in sightings {
+                    self.gone.remove(&sighting.id);
+                    self.seen.insert(sighting.id.clone(), sighting);
+                }
+            }
+            Record::Gone { id, at, .. } => {
+                self.gone.insert(id, at);
+            }
             Record::Polled { at, .. } => self.last_complete_at = self.last_complete_at.max(Some(at)),
             // A story plays in one place.
             Record::Home { .. } => {}
@@ -53,12 +64,22 @@ impl Books {
         self.releases.values().filter(move |row| row.id == *id)
     }
 
+    fn seen_within(&self, length: SignedDuration, now: Timestamp) -> impl Iterator<Item = &Sighting> {
+        self.seen.values().filter(move |seen| seen.seen_at >= later(now, -length))
+    }
+
     pub(crate) fn recall(&self, now: Timestamp) -> Recall {
         let recent = |at: Timestamp| at >= later(now, -RECALLED_RELEASES);
         Recall {
             releases: self.releases.values().filter(|row| !row.is_closed() || recent(row.requested_at)).cloned().collect(),
-            seen: self.seen.iter().filter(|(_, at)| **at >= later(now, -RECALLED_SESSIONS)).map(|(id, at)| (id.clone(), *at)).collect(),
+            seen: self.seen_within(RECALLED_SESSIONS, now).map(|seen| (seen.id.clone(), seen.seen_at)).collect(),
+            activities: self
+                .seen_within(RECALLED_ACTIVITIES, now)
+                .filter(|seen| !self.gone.contains_key(&seen.id))
+                .map(|seen| (seen.id.clone(), seen.activity.clone()))
+                .collect(),
             would_release: self.would_release.iter().cloned().collect(),
+            shadowed: self.shadowed.iter().cloned().collect(),
             home: None,
             tripped_at: self.tripped_at,
             allowance_opened_at: self.allowance_opened_at,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use session_reaper::domain::activity::{Evidence, Sign};
 use session_reaper::domain::exchange::Exchange;
 use session_reaper::domain::listing::Listing;
 use session_reaper::domain::name::{ApiVersion, Kind};
@@ -85,6 +86,13 @@ impl Face {
         }
     }
 
+    pub(crate) fn evidence(&mut self, world: &SharedWorld, target: &Target, now: Timestamp) -> Exchange<Evidence> {
+        match self.account(world, now) {
+            Some(account) => at_once(account.lister.evidence(target)),
+            None => Exchange { result: Ok(Evidence::default()), sent_at: now, clock: None, requests: Vec::new() },
+        }
+    }
+
     pub(crate) fn release(&mut self, world: &SharedWorld, target: &Target, now: Timestamp) -> Exchange<Option<Session>> {
         match self.account(world, now) {
             Some(account) => at_once(account.releaser.release(target)),
@@ -116,6 +124,7 @@ impl Face {
             keep_alive_unlearnt: false,
             project: None,
             proxy_bytes: None,
+            sign: Sign::Nothing,
             metadata: tags(life, agent.filter(|_| target.kind == Kind::Agent)),
             parts: Parts::default(),
         }

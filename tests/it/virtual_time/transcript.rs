@@ -63,6 +63,8 @@ impl Transcript {
                 format!("{}: tag {tag} = {found} is no duration for policy {policy}: {why}", self.named(id))
             }
             What::WouldRelease { id, policy, limit, reason } => format!("would release {} [{policy} {limit}]: {reason}", self.named(id)),
+            What::ShadowWouldRelease { id, policy, limit, reason } => format!("{policy} would release {} [{limit}]: {reason}", self.named(id)),
+            What::Heard { id, finding } => format!("asked about {}: {finding}", self.named(id)),
             What::Answered { release, outcome, fault, .. } => self.answer_line(release, *outcome, fault.as_ref()),
             What::Confirmed { release, took } => {
                 let saved = release.saved_runtime.map_or("nothing known".to_owned(), human);

@@ -1,0 +1,136 @@
+//! A session is idle if and only if the provider, asked no sooner than `idle` after the session's last activity, can tell that nothing was done since; or
+//! has nothing that could tell, and the policy says in words that this means idle. One that was seen in a single listing is never idle.
+
+use crate::domain::activity::{Activity, Finding, Heard};
+use crate::domain::name::PolicyName;
+use crate::domain::time::{SignedDuration, Timestamp, later};
+use crate::domain::verdict::{Deadline, Limit, Source};
+use crate::policy::Subject;
+
+/// The limit as configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idle {
+    pub limit: SignedDuration,
+    pub without_evidence: WithoutEvidence,
+}
+
+/// What `idle` means where the provider has nothing that could tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WithoutEvidence {
+    #[default]
+    Keep,
+    /// Idle since it was first seen, or since the last activity that is known.
+    Release,
+}
+
+/// The limit as it holds for one session.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    pub state: State,
+    /// When the session breaks it if nothing was done since the last activity that is known.
+    pub deadline: Deadline,
+    /// From then on its provider is worth asking (again).
+    pub ask_at: Option<Timestamp>,
+    /// What was heard is not relied on for longer than this.
+    stale_at: Option<Timestamp>,
+}
+
+/// What is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nobody has asked late enough to know.
+    Open,
+    /// Idle since the deadline.
+    Proven,
+    /// It was asked late enough, and the answer decides nothing.
+    Unknown { why: String },
+}
+
+/// Times in a listing before which a session is not judged idle.
+const ENOUGH_SIGHTINGS: u8 = 2;
+
+/// An answer that decided nothing, or was not acted on, is asked for again no sooner than this.
+const LEAST_WAIT: SignedDuration = SignedDuration::from_mins(1);
+
+/// First wait after an asking that failed; it doubles up to the usual one.
+const FIRST_RETRY: SignedDuration = SignedDuration::from_secs(5);
+
+impl Idle {
+    pub fn read(&self, subject: &Subject<'_>, policy: &PolicyName) -> Reading {
+        let Subject { activity, session, occasion, .. } = subject;
+        let since = activity.last_active.map_or(session.since(), |active| active.max(session.since()));
+        let reading = |state, since, ask_at| Reading { state, deadline: self.deadline(policy, since), ask_at, stale_at: None };
+        if activity.sightings < ENOUGH_SIGHTINGS {
+            return reading(State::Open, since, None);
+        }
+        let at = later(since, self.limit);
+        let Some(heard) = activity.heard.as_ref().filter(|heard| heard.asked_at >= at) else { return reading(State::Open, since, Some(at)) };
+        let again_at = self.again_at(heard);
+        if again_at <= occasion.at {
+            return reading(State::Open, since, Some(again_at));
+        }
+        let heard = Reading { stale_at: Some(again_at), ..self.hear(activity, heard, since, policy) };
+        Reading { ask_at: heard.ask_at.or(Some(again_at)), ..heard }
+    }
+
+    /// What an answer says that came late enough, and is not stale.
+    fn hear(&self, activity: &Activity, heard: &Heard, since: Timestamp, policy: &PolicyName) -> Reading {
+        let reading = |state, since, ask_at| Reading { state, deadline: self.deadline(policy, since), ask_at, stale_at: None };
+        match (heard.finding, self.without_evidence) {
+            (Finding::Quiet, _) => reading(State::Proven, since, None),
+            // Something was done after all, as last time's answer did not have it: it was asked too early.
+            (Finding::Active, _) => reading(State::Open, since, None),
+            (Finding::Nothing, WithoutEvidence::Keep) => reading(State::Unknown { why: unknown(heard) }, since, None),
+            (Finding::Nothing, WithoutEvidence::Release) => {
+                let since = activity.first_seen.unwrap_or(heard.asked_at).max(activity.last_active.unwrap_or(Timestamp::MIN));
+                let at = later(since, self.limit);
+                if heard.asked_at >= at { reading(State::Proven, since, None) } else { reading(State::Open, since, Some(at)) }
+            }
+            (Finding::Failed, _) => reading(State::Unknown { why: unknown(heard) }, since, None),
+        }
+    }
+
+    /// When an answer is worth asking for again.
+    fn again_at(&self, heard: &Heard) -> Timestamp {
+        let usual = self.limit.max(LEAST_WAIT);
+        let wait = match heard.finding {
+            Finding::Failed => (FIRST_RETRY * 2_i32.pow(heard.failures.saturating_sub(1).min(10))).min(usual),
+            Finding::Active | Finding::Quiet | Finding::Nothing => usual,
+        };
+        later(heard.asked_at, wait)
+    }
+
+    fn deadline(&self, policy: &PolicyName, since: Timestamp) -> Deadline {
+        let at = later(since, self.limit);
+        Deadline { policy: policy.clone(), limit: Limit::Idle, allowed: self.limit, from: Source::Policy, since, at, rank: since }
+    }
+}
+
+impl Reading {
+    /// The deadline, where the session is known to have broken it.
+    pub fn proven(&self) -> Option<Deadline> {
+        (self.state == State::Proven).then(|| self.deadline.clone())
+    }
+
+    /// When this reading changes by time alone.
+    pub fn recheck(&self, now: Timestamp) -> Option<Timestamp> {
+        self.ask_at.into_iter().chain(self.stale_at).filter(|at| *at > now).min()
+    }
+}
+
+/// Why an answer decided nothing.
+fn unknown(heard: &Heard) -> String {
+    use crate::domain::activity::Said;
+    let why = heard.testimonies.iter().find_map(|testimony| match &testimony.said {
+        Said::Failed { why } | Said::AtLeast { why, .. } => Some(format!("its {} could not be read: {why}", testimony.asked)),
+        _ => None,
+    });
+    let nothing = || {
+        heard.testimonies.iter().find_map(|testimony| match &testimony.said {
+            Said::Nothing { why } => Some(why.clone()),
+            _ => None,
+        })
+    };
+    let why = why.or_else(nothing).unwrap_or_else(|| "its provider has nothing that could tell".to_owned());
+    format!("not known to be idle: {why}")
+}
