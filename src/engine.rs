@@ -4,14 +4,17 @@
 //! [`Input::Tick`] if nothing else happens first. The parts: `port` is what goes in and comes out, `polling` learns what is live, `releasing` asks for ends, `confirming` believes them,
 //! `view` and `explain` show.
 
+mod asking;
 mod backoff;
 mod confirming;
 mod doubt;
 mod explain;
 mod flight;
+mod judging;
 mod pace;
 mod polling;
 mod port;
+mod quota;
 mod releasing;
 mod roster;
 mod skew;
@@ -20,6 +23,7 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use crate::domain::activity::Activity;
 use crate::domain::event::{Event, Operation, What};
 use crate::domain::exchange::Exchange;
 use crate::domain::fault::Fault;
@@ -36,6 +40,7 @@ use crate::policy::crowd::Crowds;
 use flight::Flight;
 use pace::Pace;
 use polling::Polling;
+use quota::Quota;
 pub use port::{Command, Input, Pass, Tally, Terms};
 use roster::Roster;
 use skew::Skew;
@@ -60,6 +65,14 @@ pub struct Engine {
     done: BTreeMap<SessionId, Done>,
     would_release: BTreeSet<(SessionId, PolicyName, Limit)>,
     crowds: Crowds,
+    /// What the books know of the activity of sessions that no listing has shown yet in this life.
+    remembered: BTreeMap<SessionId, Activity>,
+    /// Sessions whose provider is being asked, with when the asking left (ours).
+    asking: BTreeMap<SessionId, Timestamp>,
+    quota: Quota,
+    /// When sessions that wait to be asked about are worth another look.
+    asking_wake: Option<Timestamp>,
+    shadowed: BTreeSet<(SessionId, PolicyName, Limit)>,
     told_tags: BTreeSet<SessionId>,
     under_way: usize,
     /// When due sessions that wait for the pace or a guardrail are worth another look.
@@ -100,6 +113,7 @@ impl Engine {
             pace: Pace::new(rate, now),
             rails: Rails::new(terms.guardrails.clone()),
             polling: Polling::new(&recall, now),
+            quota: Quota::new(terms.evidence_per_minute),
             would_release: recall.would_release.iter().cloned().collect(),
             terms,
             orders,
@@ -109,6 +123,10 @@ impl Engine {
             reads: BTreeSet::new(),
             done: BTreeMap::new(),
             crowds: Crowds::default(),
+            remembered: recall.activities.iter().cloned().collect(),
+            asking: BTreeMap::new(),
+            asking_wake: None,
+            shadowed: recall.shadowed.iter().cloned().collect(),
             told_tags: BTreeSet::new(),
             under_way: 0,
             release_wake: None,
@@ -150,7 +168,7 @@ impl Engine {
             Input::Listed(answer) => self.listed(answer, now),
             Input::Read { id, answer } => self.read(&id, answer, now),
             Input::Answered { id, answer } => self.answered(&id, answer, now),
-            Input::Evidence { .. } => {}
+            Input::Evidence { id, answer } => self.heard(&id, answer, now),
             Input::NotWritten { id, why } => self.not_written(&id, why, now),
             Input::InBooks { id } => self.in_books(&id, now),
             Input::Orders(orders) => self.ordered(orders),
@@ -172,7 +190,7 @@ impl Engine {
         let read = self.reads.first().map(|(at, _)| *at).into_iter().chain(witness).min().map(|at| at.max(self.pace.next_at(Operation::Read, now)));
         let census = self.census.told_at.filter(|_| self.census.dirty).map(|told| later(told, CENSUS_INTERVAL));
         let full = self.under_way >= self.most_under_way();
-        let calls = if full { [None, None] } else { [read, self.release_wake] };
+        let calls = if full { [None; 3] } else { [read, self.release_wake, self.asking_wake] };
         [poll, line, census].into_iter().chain(calls).flatten().min()
     }
 
@@ -195,7 +213,7 @@ impl Engine {
 
     /// The one pass of [`Pass::Once`] is over.
     pub fn is_over(&self) -> bool {
-        self.polling.is_over() && self.is_settled() && self.release_wake.is_none()
+        self.polling.is_over() && self.is_settled() && self.release_wake.is_none() && self.asking_wake.is_none()
     }
 
     /// The account has been introduced: a first complete listing, or a definite refusal.
@@ -222,10 +240,11 @@ impl Engine {
     }
 
     fn plan(&mut self, now: Timestamp) {
-        self.census.dirty |= self.roster.promote(self.moment(now));
+        self.look_round(now);
         self.tell_untripped(self.moment(now));
         self.plan_poll(now);
         self.plan_releases(now);
+        self.plan_asking(now);
         self.plan_witness(now);
         self.plan_reads(now);
         self.tell_census(now);
@@ -242,6 +261,7 @@ impl Engine {
     fn reconfigured(&mut self, terms: Terms, new_credential: bool, now: Timestamp) {
         self.draining = false;
         self.pace.reconfigure(terms.requests_per_second);
+        self.quota.reconfigure(terms.evidence_per_minute);
         self.rails.reconfigure(terms.guardrails.clone());
         if new_credential {
             self.pace.forget_refusal();

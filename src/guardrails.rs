@@ -107,6 +107,11 @@ impl Rails {
         self.used = 0;
     }
 
+    /// Sessions that may still be requested before the next poll.
+    pub const fn allowance_left(&self) -> usize {
+        self.settings.max_releases_per_poll.saturating_sub(self.used) as usize
+    }
+
     pub fn arrived(&mut self, session: &SessionId) {
         self.departed.remove(session);
     }

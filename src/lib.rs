@@ -8,6 +8,7 @@ pub mod domain;
 
 pub mod policy;
 
+pub mod evidence;
 pub mod guardrails;
 pub mod settle;
 

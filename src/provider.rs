@@ -32,13 +32,10 @@ pub trait Lister: Send + Sync {
     /// One session, ended or not: over when every part that is meant is.
     fn read(&self, target: &Target) -> Answer<Session>;
 
-    /// What the provider can tell of one session's activity, asked in at most [`MOST_QUESTIONS`] requests. Fails only where it refuses us, or wants
+    /// What the provider can tell of one session's activity, asked in at most [`crate::domain::activity::MOST_QUESTIONS`] requests. Fails only where it refuses us, or wants
     /// silence, before anything was answered; what else could not be asked is in the testimonies.
     fn evidence(&self, target: &Target) -> Answer<Evidence>;
 }
-
-/// Requests that one asking for evidence may take.
-pub const MOST_QUESTIONS: usize = 2;
 
 /// Ends sessions. A request is never repeated by itself.
 pub trait Releaser: Send + Sync {

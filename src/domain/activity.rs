@@ -23,8 +23,13 @@ words! {
         Messages = "messages",
         /// A conversation's runs.
         Runs = "runs",
+        /// All of these that the provider could be asked.
+        Activity = "activity",
     }
 }
+
+/// Requests that one asking for evidence may take.
+pub const MOST_QUESTIONS: usize = 2;
 
 /// What a row of a listing says of a session's activity, unasked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::activity::Activity;
 use crate::domain::event::{Operation, PollOutcome, What};
 use crate::domain::exchange::Exchange;
 use crate::domain::fault::Fault;
@@ -15,7 +14,7 @@ use crate::engine::doubt::Doubt;
 use crate::engine::flight::Step;
 use crate::engine::roster::Tracked;
 use crate::engine::{Command, DONE_KEPT, Done, Engine, Pass, backoff};
-use crate::policy::{Judgement, Subject, judge};
+use crate::evidence::sight;
 
 /// First wait before a failed listing is tried again; it doubles up to the poll interval.
 const FIRST_RETRY: SignedDuration = SignedDuration::from_secs(1);
@@ -273,60 +272,34 @@ impl Engine {
 
     /// Says whether the books should hear of it.
     fn track(&mut self, session: &Session, now: Timestamp) -> bool {
+        let theirs = self.moment(now).theirs;
         let known = self.roster.get(&session.id);
         let was_out_of_sight = known.is_some_and(|known| self.is_out_of_sight(known, now));
-        let same = known.is_some_and(|known| known.session == *session);
         let same_for_the_books = known.is_some_and(|known| {
             known.session.expires_at == session.expires_at && known.session.started_at == session.started_at && known.session.parts == session.parts
         });
-        if !same {
-            let judgement = self.judge(session, now);
-            self.enlist(session.clone(), judgement, now);
-        }
-        if was_out_of_sight && !self.is_under_way(&session.id) {
-            self.roster.rejoin(&session.id);
+        let is_new = known.is_none();
+        if is_new {
+            let activity = self.remembered.remove(&session.id).unwrap_or_default();
+            self.roster.admit(Tracked::new(session.clone(), activity, now));
         }
         let Some(tracked) = self.roster.get_mut(&session.id) else { return false };
-        tracked.seen_at = now;
+        let moved = tracked.session.expires_at != session.expires_at;
+        let same = *session == tracked.session;
+        tracked.renew(session.clone(), now);
         tracked.rejected = None;
-        let write = !same_for_the_books || tracked.written_at.is_none_or(|written| later(written, SIGHTING_INTERVAL) <= now);
+        let did_something = sight(&mut tracked.activity, session, theirs);
+        let write = !same_for_the_books || did_something || tracked.written_at.is_none_or(|written| later(written, SIGHTING_INTERVAL) <= now);
         if write {
             tracked.written_at = Some(now);
         }
+        if (moved || was_out_of_sight) && !self.is_under_way(&session.id) {
+            self.roster.leave_line(&session.id);
+        }
+        if !same || did_something || is_new || was_out_of_sight {
+            self.look_at_again(&session.id, now);
+        }
         write
-    }
-
-    fn judge(&self, session: &Session, now: Timestamp) -> Judgement {
-        let unknown = Activity::default();
-        let activity = self.roster.get(&session.id).map_or(&unknown, |tracked| &tracked.activity);
-        judge(&Subject { session, activity, crowds: &self.crowds, occasion: self.occasion(now) }, &self.terms.policies, None)
-    }
-
-    fn enlist(&mut self, session: Session, judgement: Judgement, now: Timestamp) {
-        let id = session.id.clone();
-        if let Some(tag) = judgement.unreadable_tag.clone().filter(|_| self.told_tags.insert(id.clone())) {
-            self.tell(What::TagUnreadable { id: id.clone(), policy: tag.policy, tag: tag.tag, found: tag.found, why: tag.why });
-        }
-        match self.roster.get_mut(&id) {
-            // Its place in line is the verdict's; a row that only moved on keeps it.
-            Some(Tracked { session: row, browser, verdict, seen_at, .. })
-                if *verdict == judgement.verdict && row.expires_at == session.expires_at =>
-            {
-                *browser = session.parts.browser.clone().or(browser.take());
-                *row = session;
-                *seen_at = now;
-            }
-            _ => self.roster.admit(session, &judgement, now),
-        }
-        match self.flights.get(&id) {
-            // Something else lives under this id now, so that what was asked for must be over: its own word settles it.
-            Some(flight) if flight.step == Step::InLine && self.roster.get(&id).is_some_and(|tracked| self.is_of_another_life(tracked)) => {
-                self.read_at(&id, now)
-            }
-            Some(flight) if flight.step != Step::InLine => self.roster.leave_line(&id),
-            Some(flight) if flight.not_before > now => self.roster.park(&id, Some(flight.not_before)),
-            _ => {}
-        }
     }
 
     /// The release under way is of an earlier life of the session.
@@ -337,16 +310,6 @@ impl Engine {
     /// A release of this session waits for the provider, so that the session does not wait in line.
     pub(super) fn is_under_way(&self, id: &SessionId) -> bool {
         self.flights.get(id).is_some_and(|flight| flight.step != Step::InLine)
-    }
-
-    /// Policies changed: every session is judged anew.
-    pub(super) fn judge_all(&mut self, now: Timestamp) {
-        let sessions: Vec<(Session, Timestamp)> = self.roster.iter().map(|tracked| (tracked.session.clone(), tracked.seen_at)).collect();
-        for (session, seen_at) in sessions {
-            let judgement = self.judge(&session, now);
-            self.enlist(session, judgement, seen_at);
-        }
-        self.census.dirty |= now > Timestamp::MIN;
     }
 
     fn depart(&mut self, id: SessionId, now: Timestamp) {
@@ -370,7 +333,7 @@ impl Engine {
         tracked.rejected.is_some() || later(tracked.seen_at, bound) < now
     }
 
-    fn sighting(&self, session: &Session, now: Timestamp) -> Sighting {
+    pub(super) fn sighting(&self, session: &Session, now: Timestamp) -> Sighting {
         Sighting {
             account: self.terms.account.clone(),
             provider: self.terms.provider,

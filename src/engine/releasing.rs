@@ -28,8 +28,8 @@ const LONGEST_REJECTED_RETRY: SignedDuration = SignedDuration::from_mins(10);
 /// Wait before an intent that could not be written is tried again.
 const UNWRITTEN_RETRY: SignedDuration = SignedDuration::from_secs(1);
 
-/// What the turn of one due session came to.
-enum Turn {
+/// What the turn of one session came to.
+pub(super) enum Turn {
     /// It left the line; the next one's turn.
     Next,
     /// Nothing more leaves now; worth another look at this instant (ours), if ever by itself.
@@ -52,8 +52,8 @@ impl Engine {
 
     fn take_turn(&mut self, id: &SessionId, now: Timestamp) -> Turn {
         let moment = self.moment(now);
-        let Some(tracked) = self.roster.get(id) else { return self.out_of_line() };
-        let Some(deadline) = tracked.verdict.deadline().cloned() else { return self.out_of_line() };
+        let Some(tracked) = self.roster.get(id) else { return self.out_of_line(id) };
+        let Some(deadline) = tracked.verdict.falls_due().cloned() else { return self.out_of_line(id) };
         // The provider's clock was set back since it fell due.
         if deadline.at > moment.theirs {
             self.roster.rejoin(id);
@@ -68,6 +68,10 @@ impl Engine {
         }
         if let Some(held) = self.holds_of(tracked, moment).into_iter().next() {
             return self.hold_back(id, &deadline, held, moment);
+        }
+        if self.rests_on_old_evidence(tracked, &deadline, now) {
+            self.roster.want(id, deadline.at);
+            return Turn::Next;
         }
         let free_at = self.pace.next_at(Operation::Release, now);
         if free_at > now {
@@ -86,8 +90,8 @@ impl Engine {
         Turn::Next
     }
 
-    fn out_of_line(&mut self) -> Turn {
-        self.roster.drop_most_overdue();
+    fn out_of_line(&mut self, id: &SessionId) -> Turn {
+        self.roster.leave_line(id);
         Turn::Next
     }
 
@@ -131,7 +135,7 @@ impl Engine {
 
     /// Counts, once, what enforce would have released now: a session that something else than observing holds back too has to wait for that.
     fn observe(&mut self, id: &SessionId, deadline: &Deadline, now: Moment) -> Turn {
-        let Some(tracked) = self.roster.get(id) else { return self.out_of_line() };
+        let Some(tracked) = self.roster.get(id) else { return self.out_of_line(id) };
         let other = self.holds_of(tracked, now).into_iter().find(|held| matches!(held.hold, Hold::MinAge | Hold::Expiring));
         if let Some(other) = other {
             self.roster.park(id, other.until);
@@ -155,7 +159,7 @@ impl Engine {
     }
 
     fn request(&mut self, id: &SessionId, deadline: &Deadline, now: Moment) -> Turn {
-        let Some(tracked) = self.roster.get(id) else { return self.out_of_line() };
+        let Some(tracked) = self.roster.get(id) else { return self.out_of_line(id) };
         let session = &tracked.session;
         let again = self.flights.contains_key(id);
         let permit = match self.rails.permit(&ask(&self.terms, &self.orders, &self.roster, tracked, again), now) {

@@ -19,9 +19,10 @@ const fn floor(module: &'static str, may: &'static [&'static str], exceptions: &
 const FLOORS: &[Floor] = &[
     floor("domain", &[], &[]),
     floor("policy", &["domain"], &[]),
+    floor("evidence", &["domain"], &[]),
     floor("guardrails", &["domain"], &[]),
     floor("settle", &["domain"], &[]),
-    floor("engine", &["domain", "policy", "guardrails", "settle"], &[]),
+    floor("engine", &["domain", "policy", "evidence", "guardrails", "settle"], &[]),
     floor("clock", &["domain"], &[]),
     floor("signals", &["domain"], &[]),
     floor(
@@ -49,7 +50,7 @@ const FLOORS: &[Floor] = &[
     floor("lib", &["*"], &[]),
 ];
 
-const PURE: &[&str] = &["domain", "policy", "guardrails", "settle", "engine"];
+const PURE: &[&str] = &["domain", "policy", "evidence", "guardrails", "settle", "engine"];
 
 /// What reads or changes something outside the program, in any spelling that compiles.
 const IMPURE: &[&str] = &[
