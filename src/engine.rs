@@ -7,6 +7,7 @@
 mod asking;
 mod backoff;
 mod confirming;
+mod counting;
 mod doubt;
 mod explain;
 mod flight;
@@ -17,6 +18,7 @@ mod port;
 mod quota;
 mod releasing;
 mod roster;
+mod runtime;
 mod skew;
 mod view;
 
@@ -31,7 +33,7 @@ use crate::domain::hold::Orders;
 use crate::domain::name::{PolicyName, SessionId};
 use crate::domain::record::{Recall, Record};
 use crate::domain::release::Release;
-use crate::domain::session::Parts;
+use crate::domain::session::{Parts, Session};
 use crate::domain::time::{Moment, SignedDuration, Timestamp, later};
 use crate::domain::verdict::Limit;
 use crate::guardrails::Rails;
@@ -40,9 +42,10 @@ use crate::policy::crowd::Crowds;
 use flight::Flight;
 use pace::Pace;
 use polling::Polling;
-use quota::Quota;
 pub use port::{Command, Input, Pass, Tally, Terms};
+use quota::Quota;
 use roster::Roster;
+pub use runtime::Runtime;
 use skew::Skew;
 
 /// How many calls may be under way at once on one account: past it a provider that hangs costs us patience, not memory.
@@ -65,6 +68,9 @@ pub struct Engine {
     done: BTreeMap<SessionId, Done>,
     would_release: BTreeSet<(SessionId, PolicyName, Limit)>,
     crowds: Crowds,
+    /// Something changed that the crowds may hang on.
+    recount_wanted: bool,
+    runtime: Runtime,
     /// What the books know of the activity of sessions that no listing has shown yet in this life.
     remembered: BTreeMap<SessionId, Activity>,
     /// Sessions whose provider is being asked, with when the asking left (ours).
@@ -115,7 +121,6 @@ impl Engine {
             polling: Polling::new(&recall, now),
             quota: Quota::new(terms.evidence_per_minute),
             would_release: recall.would_release.iter().cloned().collect(),
-            terms,
             orders,
             skew: Skew::default(),
             roster: Roster::default(),
@@ -123,6 +128,8 @@ impl Engine {
             reads: BTreeSet::new(),
             done: BTreeMap::new(),
             crowds: Crowds::default(),
+            recount_wanted: false,
+            runtime: Runtime::new(terms.account.clone(), terms.provider, terms.policies.clone()),
             remembered: recall.activities.iter().cloned().collect(),
             asking: BTreeMap::new(),
             asking_wake: None,
@@ -135,6 +142,7 @@ impl Engine {
             census: Census::default(),
             tally: Tally::default(),
             outbox: VecDeque::new(),
+            terms,
         };
         engine.carry_on(recall, now);
         engine.plan(now);
@@ -161,6 +169,15 @@ impl Engine {
         }
     }
 
+    /// Carries on counting from what the books have of the runtime of sessions.
+    pub fn account_for(&mut self, runtime: Runtime, now: Timestamp) {
+        self.runtime = runtime;
+        let sessions: Vec<Session> = self.roster.iter().map(|tracked| tracked.session.clone()).collect();
+        let theirs = self.moment(now).theirs;
+        sessions.iter().for_each(|session| self.runtime.lives(session, theirs));
+        self.recount_wanted = true;
+    }
+
     /// Takes in what happened at `now`, by our clock.
     pub fn handle(&mut self, input: Input, now: Timestamp) {
         match input {
@@ -172,7 +189,10 @@ impl Engine {
             Input::NotWritten { id, why } => self.not_written(&id, why, now),
             Input::InBooks { id } => self.in_books(&id, now),
             Input::Orders(orders) => self.ordered(orders),
-            Input::Reconfigured { terms, new_credential } => self.reconfigured(*terms, new_credential, now),
+            Input::Reconfigured { terms, runtime, new_credential } => {
+                self.reconfigured(*terms, new_credential, now);
+                self.account_for(*runtime, now);
+            }
             Input::Drain => {
                 self.draining = true;
                 self.hasten_reads(now);
@@ -244,6 +264,11 @@ impl Engine {
         self.tell_untripped(self.moment(now));
         self.plan_poll(now);
         self.plan_releases(now);
+        // Whose release has just been asked for counts no more.
+        if self.recount(now) {
+            self.look_round(now);
+            self.plan_releases(now);
+        }
         self.plan_asking(now);
         self.plan_witness(now);
         self.plan_reads(now);
@@ -269,6 +294,7 @@ impl Engine {
         }
         self.polling.hasten(later(now, terms.poll_interval));
         self.terms = terms;
+        self.recount_wanted = true;
         self.told_tags.clear();
         self.judge_all(now);
         self.roster.unpark_all();

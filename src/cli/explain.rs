@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::cli::outlook::Asking;
 use crate::cli::table::{print_json, say};
 use crate::cli::{Failure, Format, Globals, configured, outlook, runtime, store};
 use crate::clock::Clock;
@@ -24,7 +25,7 @@ pub fn run(flags: &Flags, globals: &Globals) -> Result<(), Failure> {
     let setup = configured::setup(globals)?;
     let clock = Clock::start();
     let id = SessionId::from(flags.session.as_str());
-    let outlooks = runtime::block_on(outlook::outlooks(&setup, clock))?;
+    let outlooks = runtime::block_on(outlook::outlooks(&setup, Asking::Only(&id), clock))?;
     if let Some(found) = outlooks.iter().find_map(|outlook| outlook.explain(&id, clock)) {
         return match flags.format {
             Format::Json => print_json(&found),
@@ -73,7 +74,9 @@ fn print_live(found: &Explanation) -> Result<(), Failure> {
         say("")?;
         let tag = limit.tag.as_ref().map(|tag| format!(" {tag}")).filter(|_| limit.from == "tag").unwrap_or_default();
         say(format!("limit     {} = {} (from {}{tag})", limit.limit, limit.value, limit.from))?;
-        say(format!("          {} + {} = {}", rfc3339(limit.since), limit.value, rfc3339(limit.deadline)))?;
+        if let Some((since, deadline)) = limit.since.zip(limit.deadline) {
+            say(format!("          {} + {} = {}", rfc3339(since), limit.value, rfc3339(deadline)))?;
+        }
         limit.note.iter().try_for_each(|note| say(format!("          {note}")))?;
     }
     for hold in &found.holds {

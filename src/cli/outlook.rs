@@ -24,39 +24,68 @@ pub struct Outlook {
     planned: BTreeSet<SessionId>,
 }
 
+/// About whose activity providers may be asked.
+#[derive(Clone, Copy, Debug)]
+pub enum Asking<'a> {
+    /// Every session that may be idle now.
+    All,
+    /// This one alone.
+    Only(&'a SessionId),
+}
+
+impl Asking<'_> {
+    fn includes(self, id: &SessionId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(only) => only == id,
+        }
+    }
+}
+
 /// Lists every account, side by side. An account that cannot be listed is shown with its error.
-pub async fn outlooks(setup: &Setup, clock: Clock) -> Result<Vec<Outlook>, Failure> {
+pub async fn outlooks(setup: &Setup, asking: Asking<'_>, clock: Clock) -> Result<Vec<Outlook>, Failure> {
     let reader = match &setup.config.store.path {
         StorePath::Memory => None,
         path => Reader::open(path).map_err(store::failure)?,
     };
     let orders = reader.as_ref().map(Reader::orders).transpose().map_err(store::failure)?.unwrap_or_default();
     let orders = Arc::new(in_our_time(&orders, &clock));
-    try_join_all(setup.config.accounts.iter().map(|account| outlook(setup, account, reader.as_ref(), orders.clone(), clock))).await
+    try_join_all(setup.config.accounts.iter().map(|account| outlook(setup, account, reader.as_ref(), orders.clone(), asking, clock))).await
 }
 
-async fn outlook(setup: &Setup, account: &AccountSettings, reader: Option<&Reader>, orders: Arc<Orders>, clock: Clock) -> Result<Outlook, Failure> {
+async fn outlook(
+    setup: &Setup,
+    account: &AccountSettings,
+    reader: Option<&Reader>,
+    orders: Arc<Orders>,
+    asking: Asking<'_>,
+    clock: Clock,
+) -> Result<Outlook, Failure> {
     let key = setup.keys.get(&account.name).ok_or_else(|| Failure::usage(format!("account {}: no credential was read", account.name)))?;
     let lister = provider::lister(account, key.clone(), clock).map_err(Failure::usage)?;
     let recall = reader.map(|reader| reader.recall(&account.name, clock.now())).transpose().map_err(store::failure)?.unwrap_or_default();
     let recall = recall_at_home(recall, account);
     let mut engine = Engine::new(terms(&setup.config, account, Pass::Plan), recall, orders, clock.now());
     let mut planned = BTreeSet::new();
-    while let Some(listing) = next_listing(&mut engine, lister.as_ref(), &mut planned, clock).await {
-        engine.handle(listing, clock.now());
+    while let Some(answer) = next_answer(&mut engine, lister.as_ref(), asking, &mut planned, clock).await {
+        engine.handle(answer, clock.now());
     }
     Ok(Outlook { engine, planned })
 }
 
-/// Carries out the listings that the engine asks for, and notes the releases instead. Nothing once it asks for no more listings.
-async fn next_listing(engine: &mut Engine, lister: &dyn Lister, planned: &mut BTreeSet<SessionId>, clock: Clock) -> Option<Input> {
+/// Carries out what the engine asks for that only reads, and notes the releases instead. Nothing once it asks for no more listings.
+async fn next_answer(engine: &mut Engine, lister: &dyn Lister, asking: Asking<'_>, planned: &mut BTreeSet<SessionId>, clock: Clock) -> Option<Input> {
     loop {
         match engine.next_command() {
             Some(Command::List) => return Some(Input::Listed(lister.list().await)),
             Some(Command::Release { permit, .. }) => {
                 planned.insert(permit.session().clone());
             }
-            Some(Command::Read { .. } | Command::Ask { .. } | Command::Write(_) | Command::Tell(_)) => {}
+            Some(Command::Ask { target }) if asking.includes(&target.id) => {
+                let answer = lister.evidence(&target).await;
+                return Some(Input::Evidence { id: target.id, answer });
+            }
+            Some(Command::Ask { .. } | Command::Read { .. } | Command::Write(_) | Command::Tell(_)) => {}
             None => {
                 let retry = engine.listing_due_at(clock.now())?;
                 tokio::time::sleep_until(clock.instant(retry).into()).await;

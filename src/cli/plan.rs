@@ -1,5 +1,6 @@
 //! `session-reaper plan`: one listing, no writes, and what `run` would do now.
 
+use crate::cli::outlook::Asking;
 use crate::cli::table::{Column, Table, print_json, say};
 use crate::cli::{Failure, Format, Globals, configured, outlook, runtime};
 use crate::clock::Clock;
@@ -18,7 +19,7 @@ pub struct Flags {
 pub fn run(flags: &Flags, globals: &Globals) -> Result<(), Failure> {
     let setup = configured::setup(globals)?;
     let clock = Clock::start();
-    let outlooks = runtime::block_on(outlook::outlooks(&setup, clock))?;
+    let outlooks = runtime::block_on(outlook::outlooks(&setup, Asking::All, clock))?;
     let snapshot = Snapshot {
         at: clock.now(),
         mode: setup.config.mode,

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::domain::hold::{OperatorHold, Orders};
 use crate::domain::time::{SignedDuration, Timestamp, later};
 use crate::domain::view::{AccountView, BudgetView, SessionView};
-use crate::engine::{Engine, Input, Terms};
+use crate::engine::{Engine, Input, Runtime, Terms};
 use crate::executor::{Call, Executor};
 
 /// A loop wakes at least this often, so that its pulse shows that it lives.
@@ -26,6 +26,7 @@ pub enum Control {
     View(oneshot::Sender<View>),
     Reconfigure {
         terms: Box<Terms>,
+        runtime: Box<Runtime>,
         executor: Box<Executor>,
         new_credential: bool,
     },
@@ -136,9 +137,9 @@ impl AccountLoop {
                 }));
                 Input::Tick
             }
-            Control::Reconfigure { terms, executor, new_credential } => {
+            Control::Reconfigure { terms, runtime, executor, new_credential } => {
                 self.executor = *executor;
-                Input::Reconfigured { terms, new_credential }
+                Input::Reconfigured { terms, runtime, new_credential }
             }
             Control::Drain => Input::Drain,
             Control::Stay(_) => Input::Tick,

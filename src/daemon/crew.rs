@@ -13,7 +13,7 @@ use crate::daemon::account::{AccountLoop, Control, Pulse, in_our_time};
 use crate::domain::name::{AccountName, Provider};
 use crate::domain::record::{Recall, Record};
 use crate::domain::view::Mode;
-use crate::engine::{Engine, Pass, Terms};
+use crate::engine::{Engine, Pass, Runtime, Terms};
 use crate::executor::Executor;
 use crate::ledger::Ledger;
 use crate::provider;
@@ -81,6 +81,8 @@ struct Member {
 /// An account of a configuration, ready to be watched.
 struct Recruit {
     settings: AccountSettings,
+    terms: Box<Terms>,
+    runtime: Box<Runtime>,
     home: Home,
     key: SecretString,
     executor: Executor,
@@ -106,15 +108,15 @@ impl Crew {
         }
         self.dismiss(&recruits).await;
         for recruit in recruits {
-            let terms = terms(&setup.config, &recruit.settings, self.pass);
             match self.members.get_mut(&recruit.settings.name) {
                 Some(member) => {
                     let new_credential = member.key.expose_secret() != recruit.key.expose_secret();
                     member.key = recruit.key;
-                    let control = Control::Reconfigure { terms: Box::new(terms), executor: Box::new(recruit.executor), new_credential };
+                    let control =
+                        Control::Reconfigure { terms: recruit.terms, runtime: recruit.runtime, executor: Box::new(recruit.executor), new_credential };
                     send(&member.line, control).await;
                 }
-                None => self.start(recruit, terms),
+                None => self.start(recruit),
             }
         }
         *self.lines.write().unwrap_or_else(PoisonError::into_inner) = self.members.values().map(|member| member.line.clone()).collect();
@@ -134,7 +136,9 @@ impl Crew {
                 Some(recall_at_home(recall, settings))
             }
         };
-        Ok(Recruit { settings: settings.clone(), home, key: key.clone(), executor, recall })
+        let terms = Box::new(terms(&setup.config, settings, self.pass));
+        let runtime = Box::new(self.runtime(&terms).await?);
+        Ok(Recruit { settings: settings.clone(), terms, runtime, home, key: key.clone(), executor, recall })
     }
 
     /// An account that is wanted again while its loop still settles what it began keeps that loop: two would release and count the same sessions twice.
@@ -167,13 +171,14 @@ impl Crew {
         self.leaving.push(member);
     }
 
-    fn start(&mut self, recruit: Recruit, terms: Terms) {
+    fn start(&mut self, recruit: Recruit) {
         let Ground { clock, ledger, .. } = self.ground.clone();
-        let Recruit { settings, home, key, executor, recall } = recruit;
+        let Recruit { settings, terms, runtime, home, key, executor, recall } = recruit;
         let name = settings.name;
         let mut orders = ledger.orders();
         let said = Arc::new(in_our_time(&orders.borrow_and_update(), &clock));
-        let engine = Engine::new(terms, recall.unwrap_or_default(), said, clock.now());
+        let mut engine = Engine::new(*terms, recall.unwrap_or_default(), said, clock.now());
+        engine.account_for(*runtime, clock.now());
         let (control, inbox) = mpsc::channel(CONTROL_QUEUE);
         let pulse = Arc::new(Pulse::new(&clock));
         let line = Line { account: name.clone(), provider: settings.provider, control, pulse: pulse.clone() };
@@ -182,6 +187,11 @@ impl Crew {
         self.tasks.spawn(async move { (task_name, account.run().await) });
         self.settle_down(&name, &home);
         self.members.insert(name, Member { line, home, key });
+    }
+
+    /// What the books have of the runtime that budgets count.
+    async fn runtime(&self, terms: &Terms) -> Result<Runtime, String> {
+        Ok(Runtime::new(terms.account.clone(), terms.provider, terms.policies.clone()))
     }
 
     /// Has the books know where the account is now.

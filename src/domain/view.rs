@@ -200,16 +200,18 @@ pub struct KeyCheck {
 pub struct LimitCheck {
     pub limit: Limit,
     pub value: String,
-    pub value_seconds: f64,
+    /// Null for a limit that is no length of time.
+    pub value_seconds: Option<f64>,
     /// `policy` or `tag`.
     pub from: &'static str,
     /// The metadata key that the policy reads, where it reads one and the session has it.
     pub tag: Option<String>,
-    #[serde(with = "stamp")]
-    pub since: Timestamp,
-    #[serde(with = "stamp")]
-    pub deadline: Timestamp,
-    /// Why a tag was not followed, where it was not.
+    /// Null where the session does not break the limit and no instant is known at which it will, as for a count.
+    #[serde(with = "maybe_stamp")]
+    pub since: Option<Timestamp>,
+    #[serde(with = "maybe_stamp")]
+    pub deadline: Option<Timestamp>,
+    /// What is worth knowing beside the arithmetic: why a tag was not followed, what is missing.
     pub note: Option<String>,
 }
 

@@ -233,7 +233,7 @@ impl Engine {
         self.write_row(id);
         let theirs = floor_millis(self.moment(now).theirs);
         let Some(flight) = self.flights.remove(id) else { return };
-        let parts = flight.row.parts.clone();
+        let (parts, ended_at) = (flight.row.parts.clone(), flight.row.ended_at);
         let release = Box::new(flight.row);
         self.tally.count(&release);
         let took = between(release.requested_at, theirs).max(SignedDuration::ZERO);
@@ -242,7 +242,7 @@ impl Engine {
             Outcome::AlreadyEnded => What::AlreadyEnded { release },
             Outcome::Requested | Outcome::Denied | Outcome::Failed | Outcome::Stuck => What::Failed { release },
         });
-        self.close(id, parts, now);
+        self.close(id, parts, ended_at, now);
         self.tell_stuck();
     }
 

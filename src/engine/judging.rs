@@ -18,6 +18,7 @@ impl Engine {
     pub(super) fn look_round(&mut self, now: Timestamp) {
         let ids = self.roster.to_look_at(self.moment(now));
         self.census.dirty |= !ids.is_empty();
+        self.recount_wanted |= !ids.is_empty();
         ids.iter().for_each(|id| self.look_at_again(id, now));
     }
 

@@ -7,7 +7,7 @@ use crate::domain::exchange::Exchange;
 use crate::domain::fault::Fault;
 use crate::domain::listing::{Complete, Listing, Rows};
 use crate::domain::name::{Kind, SessionId};
-use crate::domain::record::{Recall, Record, Sighting};
+use crate::domain::record::{Lived, Recall, Record, Sighting};
 use crate::domain::session::{Parts, Phase, Session};
 use crate::domain::time::{SignedDuration, Timestamp, later};
 use crate::engine::doubt::Doubt;
@@ -159,7 +159,7 @@ impl Engine {
     fn learn_whole(&mut self, complete: &Complete, sent_at: Timestamp, now: Timestamp) {
         let gone = complete.gone(self.roster.iter().map(|tracked| (&tracked.session.id, tracked.session.kind)));
         self.sight(complete.rows(), sent_at, now);
-        gone.into_iter().for_each(|id| self.depart(id, now));
+        gone.iter().for_each(|id| self.depart(id, None, now));
         self.settle_by_listing(complete, sent_at, now);
         self.polling.doubts.retain(|kind, _| !complete.kinds().contains(kind));
     }
@@ -188,7 +188,7 @@ impl Engine {
     fn forget_unseen(&mut self, now: Timestamp) {
         let unseen = |tracked: &&Tracked| later(tracked.seen_at, UNSEEN_KEPT) <= now && !self.flights.contains_key(&tracked.session.id);
         let forgotten: Vec<SessionId> = self.roster.iter().filter(unseen).map(|tracked| tracked.session.id.clone()).collect();
-        forgotten.into_iter().for_each(|id| self.depart(id, now));
+        forgotten.iter().for_each(|id| self.depart(id, None, now));
     }
 
     fn learn_nothing(&mut self, fault: Fault, now: Timestamp) {
@@ -199,6 +199,8 @@ impl Engine {
 
     fn conclude(&mut self, outcome: PollOutcome, live: usize, rejected: usize, fault: Option<Fault>, now: Timestamp) {
         self.done.retain(|_, done| later(done.at, DONE_KEPT) > now);
+        self.runtime.settle(self.moment(now).theirs);
+        self.recount_wanted = true;
         if outcome != PollOutcome::Failed {
             self.open_allowance(now);
             self.polling.rejected = rejected;
@@ -281,6 +283,7 @@ impl Engine {
         let is_new = known.is_none();
         if is_new {
             let activity = self.remembered.remove(&session.id).unwrap_or_default();
+            self.runtime.lives(session, theirs);
             self.roster.admit(Tracked::new(session.clone(), activity, now));
         }
         let Some(tracked) = self.roster.get_mut(&session.id) else { return false };
@@ -312,16 +315,22 @@ impl Engine {
         self.flights.get(id).is_some_and(|flight| flight.step != Step::InLine)
     }
 
-    fn depart(&mut self, id: SessionId, now: Timestamp) {
-        self.roster.remove(&id);
-        self.told_tags.remove(&id);
-        self.rails.left(id, now);
+    /// A session is over: since `ended_at`, as its provider says, else since it was last seen.
+    fn depart(&mut self, id: &SessionId, ended_at: Option<Timestamp>, now: Timestamp) {
+        self.told_tags.remove(id);
+        self.rails.left(id.clone(), now);
+        self.recount_wanted = true;
+        let Some(tracked) = self.roster.remove(id) else { return };
+        let at = ended_at.unwrap_or(self.moment(tracked.seen_at).theirs);
+        let lived = Lived { session: tracked.session, until: at, over: true };
+        self.runtime.add(lived, self.moment(now).theirs);
+        self.write(Record::Gone { account: self.terms.account.clone(), id: id.clone(), at });
     }
 
     /// A session over: out of the list, and never taken for a new one.
-    pub(super) fn close(&mut self, id: &SessionId, parts: Parts, now: Timestamp) {
+    pub(super) fn close(&mut self, id: &SessionId, parts: Parts, ended_at: Option<Timestamp>, now: Timestamp) {
         if self.roster.get(id).is_some() {
-            self.depart(id.clone(), now);
+            self.depart(id, ended_at, now);
         }
         self.done.insert(id.clone(), Done { at: now, parts, reappeared: false });
         self.census.dirty = true;

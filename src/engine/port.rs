@@ -13,6 +13,7 @@ use crate::domain::release::{Outcome, Release};
 use crate::domain::session::{Session, Target};
 use crate::domain::time::SignedDuration;
 use crate::domain::view::Mode;
+use crate::engine::Runtime;
 use crate::guardrails::{Guardrails, Permit};
 use crate::policy::Policy;
 use crate::settle::Tariff;
@@ -77,6 +78,8 @@ pub enum Input {
     Orders(Arc<Orders>),
     Reconfigured {
         terms: Box<Terms>,
+        /// Counted anew by these terms, from the books.
+        runtime: Box<Runtime>,
         new_credential: bool,
     },
     /// Ask for nothing new; go on until what was asked for is settled.

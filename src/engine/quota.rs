@@ -72,7 +72,11 @@ mod tests {
     #[test]
     fn no_minute_sees_more_than_its_share() {
         assert_eq!(leaving(6, 7, 2), [0, 0, 0, 60_000, 60_000, 60_000, 120_000]);
-        assert_eq!(leaving(6, 7, 1), [0, 0, 0, 0, 0, 60_000, 60_000], "what was not used is there for others, and each needs room for all that it may take");
+        assert_eq!(
+            leaving(6, 7, 1),
+            [0, 0, 0, 0, 0, 60_000, 60_000],
+            "what was not used is there for others, and each needs room for all that it may take"
+        );
     }
 
     #[test]

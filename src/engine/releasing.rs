@@ -206,7 +206,7 @@ impl Engine {
         if flight.row.attempts <= 1 {
             self.rails.unsent();
         }
-        self.close(id, flight.row.parts, now);
+        self.close(id, flight.row.parts, flight.row.ended_at, now);
         self.done.entry(id.clone()).and_modify(|done| done.reappeared = true);
         self.tell(What::Reappeared { id: id.clone() });
     }

@@ -407,7 +407,8 @@ fn a_guardrail_of_a_new_configuration_holds_from_then_on() {
     list(&mut engine, listing(vec![session("a", json!({}))]), now);
     let mut stricter = terms();
     stricter.guardrails.min_age = mins(30);
-    engine.handle(Input::Reconfigured { terms: Box::new(stricter), new_credential: false }, now);
+    let runtime = Runtime::new(stricter.account.clone(), stricter.provider, stricter.policies.clone());
+    engine.handle(Input::Reconfigured { terms: Box::new(stricter), runtime: Box::new(runtime), new_credential: false }, now);
     drained(&mut engine);
     assert_eq!(released(&tick(&mut engine, later(now, mins(2)))), [""; 0]);
     list(&mut engine, listing(vec![session("a", json!({}))]), later(now, mins(10)));

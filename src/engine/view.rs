@@ -7,10 +7,11 @@ use crate::domain::hold::Hold;
 use crate::domain::name::{PolicyName, SessionId};
 use crate::domain::time::{Moment, SignedDuration, Timestamp, between, clock_time, human, later, rfc3339, seconds};
 use crate::domain::verdict::{Deadline, Limit, Source, Verdict, VerdictWord};
-use crate::domain::view::{AccountView, BudgetView, HoldView, SessionView};
+use crate::domain::view::{AccountView, Change, HoldView, SessionView, ShadowView};
 use crate::engine::roster::Tracked;
 use crate::engine::{CENSUS_INTERVAL, Engine};
 use crate::guardrails::Held;
+use crate::policy::idle::ENOUGH_SIGHTINGS;
 
 impl Engine {
     pub fn account_view(&self, now: Timestamp) -> AccountView {
@@ -73,13 +74,22 @@ impl Engine {
             },
             hold: hold.map(|held| held.hold),
             release: self.flights.get(&session.id).map(|flight| flight.row.outcome),
-            shadows: Vec::new(),
+            shadows: self.shadow_views(tracked, moment),
         }
     }
 
-    /// Every budget of the account, by policy and group.
-    pub fn budget_views(&self, _now: Timestamp) -> Vec<BudgetView> {
-        Vec::new()
+    /// What the shadow policies say of a session. Of one that is out of sight nobody would do anything.
+    fn shadow_views(&self, tracked: &Tracked, now: Moment) -> Vec<ShadowView> {
+        let (live, seen) = (tracked.verdict.word(now.theirs), !self.is_out_of_sight(tracked, now.ours));
+        let view = |(policy, verdict): &(PolicyName, Verdict)| ShadowView {
+            policy: policy.clone(),
+            verdict: verdict.word(now.theirs),
+            limit: verdict.deadline().map(|deadline| deadline.limit),
+            deadline: verdict.deadline().map(|deadline| deadline.at),
+            change: change(live, verdict.word(now.theirs)).filter(|_| seen),
+            reason: reason(verdict, now.theirs),
+        };
+        tracked.shadows.iter().map(view).collect()
     }
 
     /// The verdict's word now.
@@ -94,6 +104,9 @@ impl Engine {
             (Some(why), Some(_)) => format!("kept: its row in the listing cannot be read: {why}"),
             (None, Some(_)) if self.is_out_of_sight(tracked, now.ours) => {
                 format!("kept: not seen in a listing since {}", clock_time(tracked.seen_at))
+            }
+            _ if tracked.activity.sightings < ENOUGH_SIGHTINGS && is_overdue_for_idle(&tracked.verdict, now.theirs) => {
+                "seen in one listing only: never idle yet".to_owned()
             }
             _ => reason(&tracked.verdict, now.theirs),
         }
@@ -118,16 +131,31 @@ impl Engine {
         let moment = self.moment(now);
         let mut sessions: BTreeMap<(Option<PolicyName>, VerdictWord), usize> = BTreeMap::new();
         let mut holds: BTreeMap<Hold, usize> = BTreeMap::new();
+        let mut shadows: BTreeMap<(PolicyName, Change), usize> = BTreeMap::new();
         for tracked in self.roster.iter() {
             let word = self.word_of(tracked, moment);
             *sessions.entry((tracked.verdict.policy().cloned(), word)).or_default() += 1;
             if let Some(held) = self.shown_holds(tracked, moment).first() {
                 *holds.entry(held.hold).or_default() += 1;
             }
+            for view in self.shadow_views(tracked, moment) {
+                if let (policy, Some(change)) = (view.policy, view.change) {
+                    *shadows.entry((policy, change)).or_default() += 1;
+                }
+            }
         }
         self.census.dirty = false;
         self.census.told_at = Some(now);
-        self.tell(What::Census { sessions, holds, shadows: BTreeMap::new(), budgets: Vec::new() });
+        self.tell(What::Census { sessions, holds, shadows, budgets: self.budget_views(now) });
+    }
+}
+
+/// What would be different about a session if the shadow policy were in force.
+fn change(live: VerdictWord, shadow: VerdictWord) -> Option<Change> {
+    match (live == VerdictWord::Due, shadow == VerdictWord::Due) {
+        (false, true) => Some(Change::WouldRelease),
+        (true, false) => Some(Change::WouldSpare),
+        _ => None,
     }
 }
 
@@ -166,6 +194,10 @@ fn every(deadline: &Deadline) -> &'static str {
 fn since(deadline: &Deadline) -> String {
     let long = between(deadline.since, deadline.at) >= SignedDuration::from_hours(12);
     if long { rfc3339(deadline.since) } else { clock_time(deadline.since) }
+}
+
+fn is_overdue_for_idle(verdict: &Verdict, now: Timestamp) -> bool {
+    matches!(verdict, Verdict::Watched { expected, by_itself } if expected.at <= now && by_itself.as_ref().is_none_or(|deadline| deadline.at > now))
 }
 
 fn reason(verdict: &Verdict, now: Timestamp) -> String {

@@ -47,7 +47,7 @@ pub enum State {
 }
 
 /// Times in a listing before which a session is not judged idle.
-const ENOUGH_SIGHTINGS: u8 = 2;
+pub const ENOUGH_SIGHTINGS: u8 = 2;
 
 /// An answer that decided nothing, or was not acted on, is asked for again no sooner than this.
 const LEAST_WAIT: SignedDuration = SignedDuration::from_mins(1);
@@ -82,7 +82,7 @@ impl Idle {
             (Finding::Active, _) => reading(State::Open, since, None),
             (Finding::Nothing, WithoutEvidence::Keep) => reading(State::Unknown { why: unknown(heard) }, since, None),
             (Finding::Nothing, WithoutEvidence::Release) => {
-                let since = activity.first_seen.unwrap_or(heard.asked_at).max(activity.last_active.unwrap_or(Timestamp::MIN));
+                let since = since.max(activity.first_seen.unwrap_or(heard.asked_at));
                 let at = later(since, self.limit);
                 if heard.asked_at >= at { reading(State::Proven, since, None) } else { reading(State::Open, since, Some(at)) }
             }

@@ -25,7 +25,7 @@ impl MaxRunning {
     }
 
     /// Since when this session is over the count, where it is.
-    pub(super) fn deadline(&self, subject: &Subject<'_>, policy: &PolicyName) -> Option<Deadline> {
+    pub fn deadline(&self, subject: &Subject<'_>, policy: &PolicyName) -> Option<Deadline> {
         let id = &subject.session.id;
         let at = *subject.crowds.over.get(&(policy.clone(), id.clone()))?;
         Some(Deadline {

@@ -186,7 +186,9 @@ impl Stage {
         self.face.restarts();
         self.say(if self.lives == 1 { "started" } else { "started again from the books" });
         let ours = self.ours();
-        self.engine = Some(Engine::new(self.terms.clone(), self.books.recall(ours), Arc::new(self.orders.clone()), ours));
+        let mut engine = Engine::new(self.terms.clone(), self.books.recall(ours), Arc::new(self.orders.clone()), ours);
+        engine.account_for(self.books.runtime(&self.terms, ours), ours);
+        self.engine = Some(engine);
         self.carry_out();
     }
 

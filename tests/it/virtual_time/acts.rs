@@ -139,7 +139,8 @@ impl Stage {
             Act::BooksRefuse { length } => self.books_refuse_until = Some(later(self.now, length)),
             Act::Reload(terms) => {
                 self.terms = *terms.clone();
-                self.tell_engine(Input::Reconfigured { terms, new_credential: false });
+                let runtime = Box::new(self.books.runtime(&terms, self.ours()));
+                self.tell_engine(Input::Reconfigured { terms, runtime, new_credential: false });
             }
             Act::Drain => self.tell_engine(Input::Drain),
             Act::Show { name } => self.show(&name),

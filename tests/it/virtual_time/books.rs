@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use session_reaper::domain::activity::Sign;
 use session_reaper::domain::name::{PolicyName, SessionId};
-use session_reaper::domain::record::{Recall, Record, Sighting};
+use session_reaper::domain::record::{Lived, Recall, Record, Sighting};
 use session_reaper::domain::release::Release;
+use session_reaper::domain::session::{Metadata, Parts, Phase, Session, Status};
 use session_reaper::domain::time::{SignedDuration, Timestamp, later};
 use session_reaper::domain::verdict::Limit;
+use session_reaper::engine::{Runtime, Terms};
 
 const RECALLED_RELEASES: SignedDuration = SignedDuration::from_hours(24);
 const RECALLED_SESSIONS: SignedDuration = SignedDuration::from_hours(1);
@@ -68,6 +71,19 @@ impl Books {
         self.seen.values().filter(move |seen| seen.seen_at >= later(now, -length))
     }
 
+    /// The runtime that budgets count, as the ledger would tell it.
+    pub(crate) fn runtime(&self, terms: &Terms, now: Timestamp) -> Runtime {
+        let mut runtime = Runtime::new(terms.account.clone(), terms.provider, terms.policies.clone());
+        let Some(since) = runtime.since(now) else { return runtime };
+        for seen in self.seen.values() {
+            let (until, over) = self.gone.get(&seen.id).map_or((seen.seen_at, false), |at| (*at, true));
+            if until >= since {
+                runtime.add(Lived { session: as_seen(seen), until, over }, now);
+            }
+        }
+        runtime
+    }
+
     pub(crate) fn recall(&self, now: Timestamp) -> Recall {
         let recent = |at: Timestamp| at >= later(now, -RECALLED_RELEASES);
         Recall {
@@ -85,5 +101,26 @@ impl Books {
             allowance_opened_at: self.allowance_opened_at,
             last_complete_at: self.last_complete_at,
         }
+    }
+}
+
+/// A session as the books have it.
+fn as_seen(seen: &Sighting) -> Session {
+    Session {
+        id: seen.id.clone(),
+        kind: seen.kind,
+        status: Status::new("", Phase::Completed),
+        created_at: seen.created_at,
+        started_at: seen.started_at,
+        expires_at: seen.expires_at,
+        ended_at: None,
+        region: seen.region.as_deref().map(Into::into),
+        keep_alive: seen.keep_alive,
+        keep_alive_unlearnt: false,
+        project: None,
+        proxy_bytes: None,
+        sign: Sign::Nothing,
+        metadata: Metadata::from_json(Some(seen.metadata.clone())),
+        parts: Parts::default(),
     }
 }

@@ -1,0 +1,116 @@
+//! The runtime of sessions that are over, by budget and group: what the books had of them at the start, and what has ended since.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::domain::name::{AccountName, PolicyName, Provider, SessionId};
+use crate::domain::record::Lived;
+use crate::domain::session::Session;
+use crate::domain::time::{SignedDuration, Timestamp, later};
+use crate::policy::budget::{Budget, Period};
+use crate::policy::per::{Group, group};
+use crate::policy::{Governed, Occasion, Policy, Rule, govern};
+
+/// A session that a listing lacks may be listed again; after this long it is believed to be over.
+const MAY_COME_BACK: SignedDuration = SignedDuration::from_hours(1);
+
+/// Groups of which one account's budgets are counted; those beyond have spent nothing as far as is known.
+const MOST_GROUPS: usize = 10_000;
+
+/// What sessions that are over have spent of the periods now running. Instants are in the provider's time.
+#[derive(Clone, Debug)]
+pub struct Runtime {
+    account: AccountName,
+    provider: Provider,
+    policies: Arc<[Policy]>,
+    ended: BTreeMap<(PolicyName, Group), Spent>,
+    /// Not listed any more, or not yet in this life of the process: each of them may still turn out to live.
+    loose: BTreeMap<SessionId, Lived>,
+}
+
+/// What was spent of the period that begins at `from`.
+#[derive(Clone, Copy, Debug)]
+struct Spent {
+    from: Timestamp,
+    spent: SignedDuration,
+}
+
+impl Runtime {
+    pub fn new(account: AccountName, provider: Provider, policies: Arc<[Policy]>) -> Self {
+        Self { account, provider, policies, ended: BTreeMap::new(), loose: BTreeMap::new() }
+    }
+
+    /// How far back the books matter; nothing where no policy has a budget.
+    pub fn since(&self, now: Timestamp) -> Option<Timestamp> {
+        budgets(&self.policies).map(|(_, budget)| budget.period(now).from).min()
+    }
+
+    /// Takes in a session that is not listed.
+    pub fn add(&mut self, lived: Lived, now: Timestamp) {
+        let id = lived.session.id.clone();
+        if let Some(earlier) = self.loose.insert(id, lived) {
+            self.fold(&earlier, now);
+        }
+    }
+
+    /// A session is listed: what was taken for its end was none. Another life under its id has really ended.
+    pub fn lives(&mut self, session: &Session, now: Timestamp) {
+        let Some(lived) = self.loose.remove(&session.id) else { return };
+        if lived.session.since() != session.since() {
+            self.fold(&lived, now);
+        }
+    }
+
+    /// Believes the ends that are long ago.
+    pub fn settle(&mut self, now: Timestamp) {
+        let settled = |lived: &Lived| later(lived.until, MAY_COME_BACK) <= now;
+        let ids: Vec<SessionId> = self.loose.iter().filter(|(_, lived)| settled(lived)).map(|(id, _)| id.clone()).collect();
+        for lived in ids.iter().filter_map(|id| self.loose.remove(id)).collect::<Vec<_>>() {
+            self.fold(&lived, now);
+        }
+    }
+
+    /// What each group has spent of a policy's period.
+    pub fn ended(&self, policy: &Policy, budget: &Budget, period: Period) -> BTreeMap<Group, SignedDuration> {
+        let of_policy = self.ended.iter().filter(|((name, _), spent)| *name == policy.name && spent.from == period.from);
+        let mut groups: BTreeMap<Group, SignedDuration> = of_policy.map(|((_, group), spent)| (group.clone(), spent.spent)).collect();
+        for lived in self.loose.values() {
+            if let Some(group) = self.group(policy, budget, lived) {
+                *groups.entry(group).or_default() += period.overlap(lived.session.since(), lived.until);
+            }
+        }
+        groups
+    }
+
+    fn fold(&mut self, lived: &Lived, now: Timestamp) {
+        let policies = self.policies.clone();
+        for (policy, budget) in budgets(&policies) {
+            let period = budget.period(now);
+            let spent = period.overlap(lived.session.since(), lived.until);
+            let Some(group) = self.group(policy, budget, lived).filter(|_| spent > SignedDuration::ZERO) else { continue };
+            self.ended.retain(|(name, _), spent| *name != policy.name || spent.from == period.from);
+            let key = (policy.name.clone(), group);
+            if self.ended.len() < MOST_GROUPS || self.ended.contains_key(&key) {
+                self.ended.entry(key).or_insert(Spent { from: period.from, spent: SignedDuration::ZERO }).spent += spent;
+            }
+        }
+    }
+
+    /// Where a session counted, if the policy governs it, as of when it was last known to live.
+    fn group(&self, policy: &Policy, budget: &Budget, lived: &Lived) -> Option<Group> {
+        let occasion = Occasion { account: &self.account, provider: self.provider, at: lived.until };
+        let beside = policy.shadow.then_some(&policy.name);
+        match govern(&lived.session, occasion, &self.policies, beside) {
+            Governed::By(by) if by.name == policy.name => group(budget.per.as_ref(), &lived.session, occasion),
+            _ => None,
+        }
+    }
+}
+
+/// Every policy with a budget.
+pub(super) fn budgets(policies: &[Policy]) -> impl Iterator<Item = (&Policy, &Budget)> {
+    policies.iter().filter_map(|policy| match &policy.rule {
+        Rule::Limits(limits) => limits.budget.as_ref().map(|budget| (policy, budget)),
+        Rule::Protect => None,
+    })
+}
