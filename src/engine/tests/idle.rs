@@ -1,0 +1,330 @@
+//! Evidence is bought late, once, and only where it can lead to a release; what it says decides.
+
+use super::*;
+use crate::domain::activity::{Evidence, Finding, Question, Said, Testimony};
+use crate::policy::idle::{Idle, WithoutEvidence};
+
+/// Everything that was quiet for five minutes goes.
+fn idle_terms(without_evidence: WithoutEvidence) -> Terms {
+    let limits = Limits { idle: Some(Idle { limit: mins(5), without_evidence }), ..Limits::default() };
+    let all = Policy { name: "quiet".into(), selector: Selector::All, rule: Rule::Limits(limits), shadow: false };
+    // A session stays in sight for as long as these stories last.
+    Terms { policies: [all].into(), poll_interval: mins(20), ..terms() }
+}
+
+fn watching() -> Engine {
+    Engine::new(idle_terms(WithoutEvidence::Keep), Recall::default(), Arc::default(), at(0))
+}
+
+fn minute(count: i64) -> Timestamp {
+    later(at(0), mins(count))
+}
+
+fn asked(commands: &[Command]) -> Vec<&str> {
+    commands.iter().filter_map(|command| if let Command::Ask { target } = command { Some(target.id.as_str()) } else { None }).collect()
+}
+
+fn one(id: &str) -> Listing {
+    listing(vec![session(id, json!({}))])
+}
+
+/// The provider's answer arrives, to what was asked a tenth of a second ago.
+fn hear(engine: &mut Engine, id: &str, said: Said, now: Timestamp) -> Vec<Command> {
+    hear_result(engine, id, Ok(Evidence { testimonies: vec![Testimony { asked: Question::Logs, said }], fault: None }), now)
+}
+
+fn hear_result(engine: &mut Engine, id: &str, result: Result<Evidence, Fault>, now: Timestamp) -> Vec<Command> {
+    let answer = exchange(result, later(now, SignedDuration::from_millis(-100)));
+    engine.handle(Input::Evidence { id: id.into(), answer }, now);
+    drained(engine)
+}
+
+fn last(minutes: i64) -> Said {
+    Said::Last { at: minute(minutes) }
+}
+
+fn nothing() -> Said {
+    Said::Nothing { why: "its log is empty".to_owned() }
+}
+
+fn failing() -> Said {
+    Said::Failed { why: "503: no".to_owned() }
+}
+
+/// Session `a`, started at noon, seen twice, about which the provider has just been asked, six minutes past.
+fn asking() -> Engine {
+    asking_by(idle_terms(WithoutEvidence::Keep))
+}
+
+fn asking_by(terms: Terms) -> Engine {
+    let mut engine = Engine::new(terms, Recall::default(), Arc::default(), at(0));
+    list(&mut engine, one("a"), minute(0));
+    assert_eq!(asked(&list(&mut engine, one("a"), minute(6))), ["a"]);
+    engine
+}
+
+fn now() -> Timestamp {
+    later(minute(6), secs(1))
+}
+
+#[test]
+fn a_session_seen_once_is_never_idle() {
+    let mut engine = watching();
+    let hour = minute(60);
+    assert_eq!(asked(&list(&mut engine, one("a"), hour)), [""; 0]);
+    assert_eq!(asked(&tick(&mut engine, later(hour, mins(10)))), [""; 0]);
+    assert_eq!(asked(&list(&mut engine, one("a"), later(hour, secs(30)))), ["a"]);
+}
+
+#[test]
+fn evidence_is_bought_at_the_deadline_and_not_before() {
+    let mut engine = watching();
+    list(&mut engine, one("a"), minute(0));
+    assert_eq!(asked(&list(&mut engine, one("a"), minute(1))), [""; 0]);
+    assert_eq!(asked(&tick(&mut engine, later(minute(5), SignedDuration::from_millis(-1)))), [""; 0]);
+    assert!(engine.poll_timeout(minute(4)).is_some_and(|at| at <= minute(5)), "an alarm");
+    assert_eq!(asked(&tick(&mut engine, minute(5))), ["a"]);
+    assert_eq!(asked(&tick(&mut engine, minute(6))), [""; 0], "once");
+}
+
+#[test]
+fn a_quiet_session_is_released_on_the_answer() {
+    let mut engine = asking();
+    let commands = hear(&mut engine, "a", last(1), now());
+    assert_eq!(released(&commands), ["a"]);
+    let row = commands.iter().find_map(|command| if let Command::Release { row, .. } = command { Some(row) } else { None }).expect("a row");
+    assert_eq!((row.limit, row.deadline), (Limit::Idle, minute(6)));
+    assert_eq!(row.reason, "idle for 5m since 12:01:00");
+}
+
+#[test]
+fn an_active_session_is_kept_and_asked_about_again_when_it_may_be_idle_next() {
+    let mut engine = asking();
+    assert_eq!(released(&hear(&mut engine, "a", last(2), now())), [""; 0]);
+    let soon = later(minute(7), SignedDuration::from_millis(-1));
+    assert_eq!(asked(&tick(&mut engine, soon)), [""; 0]);
+    assert_eq!(asked(&tick(&mut engine, minute(7))), ["a"]);
+    assert_eq!(released(&hear(&mut engine, "a", last(2), later(minute(7), secs(1)))), ["a"]);
+}
+
+#[test]
+fn a_session_at_work_is_kept_for_as_long_again() {
+    let mut engine = asking();
+    assert_eq!(released(&hear(&mut engine, "a", Said::Busy, now())), [""; 0]);
+    assert_eq!(asked(&tick(&mut engine, later(now(), mins(4)))), [""; 0]);
+    assert_eq!(asked(&tick(&mut engine, later(now(), mins(5)))), ["a"]);
+}
+
+#[test]
+fn evidence_that_is_empty_or_cannot_be_had_keeps_and_is_asked_for_again() {
+    let cut = Said::AtLeast { at: minute(0), why: "too long".to_owned() };
+    for (said, word, again) in [(nothing(), "unknown", mins(5)), (failing(), "unknown", secs(5)), (cut, "unknown", secs(5))] {
+        let mut engine = asking();
+        assert_eq!(released(&hear(&mut engine, "a", said.clone(), now())), [""; 0], "{said:?}");
+        let view = engine.session_views(now()).remove(0);
+        assert_eq!((view.verdict.as_str(), view.deadline), (word, None), "{said:?}");
+        let asked_at = later(now(), SignedDuration::from_millis(-100));
+        assert_eq!(asked(&tick(&mut engine, later(later(asked_at, again), SignedDuration::from_millis(-1)))), [""; 0], "{said:?}");
+        assert_eq!(asked(&tick(&mut engine, later(asked_at, again))), ["a"], "{said:?}");
+    }
+}
+
+#[test]
+fn a_refused_or_broken_asking_keeps_as_well() {
+    for kind in [FaultKind::Unauthorized, FaultKind::Forbidden, FaultKind::Throttled, FaultKind::TimedOut, FaultKind::NotFound] {
+        let mut engine = asking();
+        assert_eq!(released(&hear_result(&mut engine, "a", Err(Fault::new(kind, "no")), now())), [""; 0], "{kind}");
+        assert_eq!(engine.session_views(now()).remove(0).verdict.as_str(), "unknown", "{kind}");
+    }
+}
+
+#[test]
+fn askings_that_go_on_failing_become_rare_and_no_rarer_than_the_limit() {
+    let mut engine = asking();
+    let (mut now, mut waits) = (now(), Vec::new());
+    for _ in 0..9 {
+        hear(&mut engine, "a", failing(), now);
+        let start = now;
+        while asked(&tick(&mut engine, now)).is_empty() {
+            now = later(now, secs(1));
+            assert!(now < later(start, mins(20)), "asked again some day");
+        }
+        waits.push(now.duration_since(start).as_secs());
+    }
+    assert!(waits[0] <= 5 && waits.windows(2).all(|pair| pair[0] <= pair[1]) && waits[8] <= 300, "{waits:?}");
+}
+
+#[test]
+fn where_the_policy_says_so_no_evidence_means_idle_since_it_was_first_seen() {
+    let terms = idle_terms(WithoutEvidence::Release);
+    let mut engine = Engine::new(terms.clone(), Recall::default(), Arc::default(), at(0));
+    list(&mut engine, one("a"), minute(3));
+    assert_eq!(asked(&list(&mut engine, one("a"), minute(6))), ["a"], "started at noon, it may be idle already");
+    assert_eq!(released(&hear(&mut engine, "a", nothing(), now())), [""; 0], "seen for three minutes only");
+    assert_eq!(asked(&tick(&mut engine, minute(8))), ["a"]);
+    assert_eq!(released(&hear(&mut engine, "a", nothing(), later(minute(8), secs(1)))), ["a"]);
+}
+
+#[test]
+fn what_could_not_be_asked_is_no_absence_of_evidence() {
+    for said in [failing(), Said::AtLeast { at: minute(0), why: "too long".to_owned() }] {
+        let mut engine = asking_by(idle_terms(WithoutEvidence::Release));
+        assert_eq!(released(&hear(&mut engine, "a", said.clone(), now())), [""; 0], "{said:?}");
+    }
+}
+
+#[test]
+fn known_activity_counts_where_the_rest_is_not_known() {
+    let mut engine = Engine::new(idle_terms(WithoutEvidence::Release), Recall::default(), Arc::default(), at(0));
+    let sending = |bytes| listing(vec![Session { proxy_bytes: Some(bytes), ..session("a", json!({})) }]);
+    list(&mut engine, sending(1), minute(0));
+    list(&mut engine, sending(2), minute(4));
+    assert_eq!(asked(&tick(&mut engine, minute(8))), [""; 0]);
+    assert_eq!(asked(&tick(&mut engine, minute(9))), ["a"]);
+    assert_eq!(released(&hear(&mut engine, "a", nothing(), later(minute(9), secs(1)))), ["a"], "five minutes after the bytes rose");
+}
+
+#[test]
+fn rising_bytes_keep_a_session_without_any_asking() {
+    let mut engine = watching();
+    for count in 0..40 {
+        let rows = listing(vec![Session { proxy_bytes: Some(count), ..session("a", json!({})) }]);
+        assert_eq!(asked(&list(&mut engine, rows, minute(count as i64))), [""; 0]);
+    }
+}
+
+#[test]
+fn the_last_activity_survives_a_restart() {
+    let mut engine = watching();
+    let sending = |bytes| listing(vec![Session { proxy_bytes: Some(bytes), ..session("a", json!({})) }]);
+    list(&mut engine, sending(1), minute(0));
+    let written = list(&mut engine, sending(2), minute(3));
+    let activity = written
+        .iter()
+        .find_map(|command| if let Command::Write(Record::Seen(seen)) = command { Some(seen[0].activity.clone()) } else { None })
+        .expect("activity goes to the books at once");
+    let recall = Recall { activities: vec![("a".into(), activity)], ..Recall::default() };
+    let mut engine = Engine::new(idle_terms(WithoutEvidence::Keep), recall, Arc::default(), minute(4));
+    assert_eq!(asked(&list(&mut engine, sending(2), minute(4))), [""; 0]);
+    assert_eq!(asked(&tick(&mut engine, minute(7))), [""; 0]);
+    assert_eq!(asked(&tick(&mut engine, minute(8))), ["a"], "five minutes after the activity that an earlier life saw");
+    let mut engine = Engine::new(
+        idle_terms(WithoutEvidence::Keep),
+        Recall { activities: vec![("a".into(), engine.session_activity("a"))], ..Recall::default() },
+        Arc::default(),
+        minute(9),
+    );
+    assert_eq!(asked(&list(&mut engine, sending(3), minute(20))), [""; 0], "it rose while nobody looked");
+}
+
+#[test]
+fn what_is_held_back_is_not_asked_about() {
+    let hold = OperatorHold { session: "a".into(), placed_at: at(0), until: minute(10), reason: "debugging".to_owned() };
+    let pause = Pause { account: None, placed_at: at(0), reason: "incident".to_owned() };
+    let held = Orders { holds: [("a".into(), hold)].into(), ..Orders::default() };
+    let paused = Orders { pauses: vec![pause], ..Orders::default() };
+    for orders in [held, paused] {
+        let mut engine = watching();
+        engine.handle(Input::Orders(Arc::new(orders)), at(0));
+        list(&mut engine, one("a"), minute(0));
+        assert_eq!(asked(&list(&mut engine, one("a"), minute(6))), [""; 0]);
+        engine.handle(Input::Orders(Arc::default()), minute(7));
+        assert_eq!(asked(&drained(&mut engine)), ["a"], "once nothing holds it");
+    }
+    let young = Terms { guardrails: Guardrails { min_age: mins(9), ..terms().guardrails }, ..idle_terms(WithoutEvidence::Keep) };
+    let mut engine = Engine::new(young, Recall::default(), Arc::default(), at(0));
+    list(&mut engine, one("a"), minute(0));
+    assert_eq!(asked(&list(&mut engine, one("a"), minute(8))), [""; 0]);
+    assert_eq!(asked(&tick(&mut engine, minute(9))), ["a"]);
+}
+
+#[test]
+fn no_more_is_asked_than_may_be_released() {
+    let few = Terms { guardrails: Guardrails { max_releases_per_poll: 2, ..terms().guardrails }, ..idle_terms(WithoutEvidence::Keep) };
+    let mut engine = Engine::new(few, Recall::default(), Arc::default(), at(0));
+    let all = || listing(["a", "b", "c", "d"].map(|id| session(id, json!({}))).to_vec());
+    list(&mut engine, all(), minute(0));
+    assert_eq!(asked(&list(&mut engine, all(), minute(6))), ["a", "b"]);
+    assert_eq!(released(&hear(&mut engine, "a", last(0), now())), ["a"]);
+    assert_eq!(asked(&hear(&mut engine, "b", last(5), now())), ["c"], "b stays, so that one more may go");
+}
+
+#[test]
+fn askings_keep_to_their_minute() {
+    let few = Terms { evidence_per_minute: 5, ..idle_terms(WithoutEvidence::Keep) };
+    let mut engine = Engine::new(few, Recall::default(), Arc::default(), at(0));
+    let all = || listing(["a", "b", "c", "d"].map(|id| session(id, json!({}))).to_vec());
+    list(&mut engine, all(), minute(0));
+    assert_eq!(asked(&list(&mut engine, all(), minute(6))), ["a", "b"], "two requests each");
+    assert!(engine.poll_timeout(minute(6)).is_some_and(|at| at <= minute(7)));
+    assert_eq!(asked(&tick(&mut engine, minute(7))), ["c", "d"]);
+}
+
+#[test]
+fn a_session_over_another_limit_needs_no_evidence() {
+    let limits = Limits {
+        max_age: Some(MaxAge { limit: mins(4), tag: None, ceiling: None }),
+        idle: Some(Idle { limit: mins(5), without_evidence: WithoutEvidence::Keep }),
+        ..Limits::default()
+    };
+    let all = Policy { name: "both".into(), selector: Selector::All, rule: Rule::Limits(limits), shadow: false };
+    let mut engine = Engine::new(Terms { policies: [all].into(), ..terms() }, Recall::default(), Arc::default(), at(0));
+    list(&mut engine, one("a"), minute(0));
+    let commands = list(&mut engine, one("a"), minute(6));
+    assert_eq!((released(&commands), asked(&commands)), (vec!["a"], vec![]));
+}
+
+#[test]
+fn a_release_that_had_to_wait_rests_on_new_evidence() {
+    let slow = Terms { requests_per_second: 1.0, ..idle_terms(WithoutEvidence::Keep) };
+    let mut engine = asking_by(slow);
+    let pause = Pause { account: None, placed_at: at(0), reason: "incident".to_owned() };
+    engine.handle(Input::Orders(Arc::new(Orders { pauses: vec![pause], ..Orders::default() })), now());
+    assert_eq!(released(&hear(&mut engine, "a", last(1), now())), [""; 0]);
+    let resumed = later(now(), mins(2));
+    engine.handle(Input::Orders(Arc::default()), resumed);
+    let commands = drained(&mut engine);
+    assert_eq!((released(&commands), asked(&commands)), (vec![], vec!["a"]));
+    assert_eq!(released(&hear(&mut engine, "a", last(7), later(resumed, secs(1)))), [""; 0], "it was used meanwhile");
+}
+
+#[test]
+fn observe_mode_asks_as_well_and_counts_once() {
+    let mut engine = asking_by(Terms { mode: Mode::Observe, ..idle_terms(WithoutEvidence::Keep) });
+    let counted = |commands: &[Command]| {
+        let counts = |command: &&Command| matches!(command, Command::Tell(Event { what: What::WouldRelease { limit: Limit::Idle, .. }, .. }));
+        commands.iter().filter(counts).count()
+    };
+    assert_eq!(counted(&hear(&mut engine, "a", last(1), now())), 1);
+    let view = engine.session_views(now()).remove(0);
+    assert_eq!((view.verdict.as_str(), view.limit, view.hold), ("due", Some(Limit::Idle), Some(Hold::Observe)));
+    let again = tick(&mut engine, later(now(), mins(5)));
+    assert_eq!(asked(&again), ["a"], "what was heard is not relied on for ever");
+    assert_eq!(counted(&hear(&mut engine, "a", last(1), later(now(), mins(6)))), 0);
+}
+
+#[test]
+fn what_the_provider_was_asked_is_explained() {
+    let mut engine = asking();
+    hear(&mut engine, "a", nothing(), now());
+    let explained = engine.explain(&"a".into(), now()).expect("a live session");
+    let evidence = &explained.evidence[0];
+    assert_eq!((evidence.asked, evidence.answer, evidence.said.as_str()), (Question::Logs, Some("unknown"), "its log is empty"));
+    assert_eq!(evidence.asked_at, Some(later(now(), SignedDuration::from_millis(-100))));
+    assert_eq!(explained.limits[0].note.as_deref(), Some("not known to be idle: its log is empty"));
+    assert_eq!(explained.session.reason, "kept: not known to be idle: its log is empty");
+}
+
+#[test]
+fn each_answer_is_told() {
+    let mut engine = asking();
+    let commands = hear(&mut engine, "a", last(1), now());
+    let told = commands.iter().any(|command| matches!(command, Command::Tell(Event { what: What::Heard { finding: Finding::Quiet, .. }, .. })));
+    assert!(told, "{commands:?}");
+}
+
+impl Engine {
+    fn session_activity(&self, id: &str) -> Activity {
+        self.roster.get(&id.into()).map(|tracked| tracked.activity.clone()).unwrap_or_default()
+    }
+}
