@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Span;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::domain::name::PolicyName;
@@ -59,18 +61,73 @@ impl Period {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     pub spent: SignedDuration,
-    /// When it will have been spent if all that run go on; nothing where none runs, or not before the period's end.
+    /// When it will have been spent if all that run go on; nothing where that is not before the period's end. Where it is spent already: the first
+    /// instant at which it can have been, which is as if those that are over had spent theirs before; where they alone have spent it all, now. It may
+    /// come earlier or later at the next count, when one more is over: whoever asks keeps the first answer.
     pub runs_out_at: Option<Timestamp>,
 }
 
+impl Every {
+    /// The first day of the period that this day lies in.
+    fn first(self, day: Date) -> Date {
+        match self {
+            Self::Day => day,
+            Self::Week => day.saturating_sub(Span::new().days(day.weekday().to_monday_zero_offset())),
+            Self::Month => day.first_of_month(),
+        }
+    }
+
+    /// The first day of the period after the one that begins on this day.
+    fn next(self, first: Date) -> Date {
+        first.saturating_add(match self {
+            Self::Day => Span::new().days(1),
+            Self::Week => Span::new().weeks(1),
+            Self::Month => Span::new().months(1),
+        })
+    }
+}
+
 impl Budget {
+    /// The period that is running at this instant. Where the clock is set back over midnight, the new day has begun when its first midnight is shown.
     pub fn period(&self, at: Timestamp) -> Period {
-        Period { from: at, until: at }
+        let first = self.every.first(self.time_zone.to_datetime(at).date());
+        let second = self.every.next(first);
+        match self.start_of(second) {
+            Some(next) if next <= at => self.between(second, self.every.next(second)),
+            _ => self.between(first, second),
+        }
+    }
+
+    fn between(&self, first: Date, next: Date) -> Period {
+        Period { from: self.start_of(first).unwrap_or(Timestamp::MIN), until: self.start_of(next).unwrap_or(Timestamp::MAX) }
+    }
+
+    /// The first instant at which the clock shows this day; nothing at the ends of time.
+    fn start_of(&self, day: Date) -> Option<Timestamp> {
+        let noon = day.at(12, 0, 0, 0).to_zoned(self.time_zone.clone()).ok()?;
+        noon.start_of_day().ok().map(|start| start.timestamp())
     }
 
     /// Each group's standing at `now`: what the sessions that are over have spent of the period now running, and those that run since.
-    pub fn standings(&self, _ended: &BTreeMap<Group, SignedDuration>, _running: &[Member], _now: Timestamp) -> BTreeMap<Group, Standing> {
-        BTreeMap::new()
+    pub fn standings(&self, ended: &BTreeMap<Group, SignedDuration>, running: &[Member], now: Timestamp) -> BTreeMap<Group, Standing> {
+        let period = self.period(now);
+        let mut groups: BTreeMap<&Group, Vec<Timestamp>> = ended.keys().map(|group| (group, Vec::new())).collect();
+        for member in running {
+            groups.entry(&member.group).or_default().push(member.since.max(period.from));
+        }
+        let ended = |group| ended.get(group).copied().unwrap_or_default();
+        groups.into_iter().map(|(group, since)| (group.clone(), self.standing(ended(group), since, &period, now))).collect()
+    }
+
+    fn standing(&self, ended: SignedDuration, mut since: Vec<Timestamp>, period: &Period, now: Timestamp) -> Standing {
+        since.sort_unstable();
+        let spent = since.iter().fold(ended, |spent, since| spent.saturating_add(period.overlap(*since, now)));
+        let runs_out_at = match self.allowed.checked_sub(ended) {
+            // When the last of those that are over spent it is not known here, only that it was before now.
+            Some(left) if !left.is_positive() => Some(now),
+            left => left.and_then(|left| used_up_at(left, &since)).filter(|at| *at < period.until),
+        };
+        Standing { spent, runs_out_at }
     }
 
     /// Since when the budget is spent on which this session lives, where it is.
@@ -99,3 +156,20 @@ impl Budget {
         (at >= self.period(subject.occasion.at).from).then_some(at)
     }
 }
+
+/// When sessions that run since these instants, in order, have used up what is left together.
+fn used_up_at(left: SignedDuration, since: &[Timestamp]) -> Option<Timestamp> {
+    let mut left = left.as_nanos();
+    for (at, from) in since.iter().enumerate() {
+        let running = at as i128 + 1;
+        let enough = (left + running - 1) / running;
+        match since.get(at + 1).map(|next| next.duration_since(*from).as_nanos()) {
+            Some(until_next) if until_next < enough => left -= running * until_next,
+            _ => return from.checked_add(SignedDuration::try_from_nanos_i128(enough)?).ok(),
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;

@@ -63,3 +63,68 @@ impl std::fmt::Display for Per {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::domain::fixtures::{at, session};
+    use crate::domain::name::Provider;
+
+    fn grouped(per: &Per, session: &Session) -> Option<Group> {
+        per.group(session, Occasion { account: &"growth".into(), provider: Provider::BrowserUse, at: at(0) })
+    }
+
+    fn named(name: &str) -> Option<Group> {
+        Some(Group(Some(name.into())))
+    }
+
+    fn team() -> Per {
+        Per::Metadata("team".to_owned())
+    }
+
+    #[test]
+    fn each_attribute_counts_by_its_word() {
+        let one = session("a", json!({}));
+        let groups = [Per::Provider, Per::Kind, Per::Region, Per::KeepAlive].map(|per| grouped(&per, &one));
+        assert_eq!(groups, ["browser-use", "session", "us-west-2", "true"].map(named));
+        assert_eq!(grouped(&Per::KeepAlive, &Session { keep_alive: Some(false), ..one }), named("false"));
+    }
+
+    #[test]
+    fn a_number_and_its_text_are_one_value_and_what_is_neither_counts_by_its_json() {
+        let of = |value: Value| grouped(&team(), &session("a", json!({ "team": value })));
+        assert_eq!([of(json!(7)), of(json!("7"))], [named("7"), named("7")]);
+        assert_eq!([of(json!(true)), of(json!("true"))], [named("true"), named("true")]);
+        assert_eq!([of(json!(["a", 1])), of(json!(null))], [named("[\"a\",1]"), named("null")]);
+        assert_eq!(of(json!("")), named(""), "an empty text is a value");
+    }
+
+    #[test]
+    fn a_dotted_path_is_read_as_everywhere() {
+        let per = Per::Metadata("owner.team".to_owned());
+        assert_eq!(grouped(&per, &session("a", json!({ "owner": { "team": "ml" } }))), named("ml"));
+        assert_eq!(grouped(&per, &session("a", json!({ "owner.team": "web", "owner": { "team": "ml" } }))), named("web"));
+    }
+
+    #[test]
+    fn sessions_without_a_value_are_a_group_of_their_own() {
+        let bare = Session { region: None, keep_alive: None, ..session("a", json!({})) };
+        let untaggable = Session { metadata: Metadata::NotKept, ..bare.clone() };
+        for found in [grouped(&team(), &bare), grouped(&team(), &untaggable), grouped(&Per::Region, &bare), grouped(&Per::KeepAlive, &bare)] {
+            assert_eq!(found, Some(Group(None)));
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_read_counts_nowhere() {
+        let one = session("a", json!({}));
+        let unreadable = Session { metadata: Metadata::Unreadable { found: "a list" }, ..one.clone() };
+        let unlearnt = Session { metadata: Metadata::Unlearnt { why: "not asked" }, keep_alive: None, keep_alive_unlearnt: true, ..one };
+        assert_eq!([grouped(&team(), &unreadable), grouped(&team(), &unlearnt), grouped(&Per::KeepAlive, &unlearnt)], [None, None, None]);
+        assert_eq!(grouped(&Per::Kind, &unreadable), named("session"), "nothing hangs on its tags");
+        let occasion = Occasion { account: &"growth".into(), provider: Provider::Browserbase, at: at(0) };
+        assert_eq!(group(None, &unreadable, occasion), Some(Group(None)), "all count together");
+    }
+}

@@ -154,6 +154,10 @@ impl Match {
                 note: note(&session.metadata),
             });
         }
+        if let Some(window) = &self.window {
+            let (expected, found) = (window.to_string(), window.shown_at(occasion.at).into());
+            rows.push(Compared { key: "window".into(), expected, found, fit: Fit::from(window.is_open(occasion.at)), note: None });
+        }
         if let Some(inner) = &self.not {
             rows.push(Compared {
                 key: "not".into(),
@@ -195,6 +199,12 @@ impl Compared {
     fn under(mut self, parent: &str) -> Self {
         self.key = format!("{parent}.{}", self.key);
         self
+    }
+}
+
+impl From<bool> for Fit {
+    fn from(fits: bool) -> Self {
+        if fits { Self::Yes } else { Self::No }
     }
 }
 
@@ -294,6 +304,7 @@ impl std::fmt::Display for Match {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut parts: Vec<String> = self.attributes().into_iter().map(|(key, wanted, _)| format!("{key}: {wanted}")).collect();
         parts.extend(self.metadata.iter().map(|(key, matcher)| format!("metadata.{key}: {matcher}")));
+        parts.extend(self.window.as_ref().map(|window| format!("window: {window}")));
         parts.extend(self.not.as_ref().map(|inner| format!("not ({inner})")));
         if !self.any.is_empty() {
             parts.push(format!("any of ({})", self.any.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")));

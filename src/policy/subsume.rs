@@ -35,6 +35,7 @@ fn every_key_follows(facts: &[&Match], wanted: &Match, splits: u8) -> bool {
         && within(facts, wanted, |keys| keys.kinds.as_deref(), Kind::ALL)
         && within(facts, wanted, |keys| keys.regions.as_deref(), &[])
         && wanted.keep_alive.is_none_or(|wanted| facts.iter().any(|fact| fact.keep_alive == Some(wanted)))
+        && wanted.window.as_ref().is_none_or(|wanted| wanted.is_always() || facts.iter().any(|fact| fact.window.as_ref() == Some(wanted)))
         && wanted.metadata.iter().all(|(key, wanted)| facts.iter().any(|fact| fact.metadata.get(key).is_some_and(|fact| implies(fact, wanted))))
         && wanted.not.as_deref().is_none_or(|excluded| facts.iter().any(|fact| excludes(fact, excluded, splits)))
         && (wanted.any.is_empty() || wanted.any.iter().any(|alternative| follows(facts, alternative, splits)))
@@ -127,6 +128,8 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
+    use jiff::civil::time;
+    use jiff::tz::TimeZone;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -134,9 +137,10 @@ mod tests {
     use crate::domain::activity::Sign;
     use crate::domain::name::{AccountName, SessionId};
     use crate::domain::session::{Metadata, Phase, Session, Status};
-    use crate::domain::time::Timestamp;
+    use crate::domain::time::{SignedDuration, Timestamp};
     use crate::policy::Occasion;
     use crate::policy::selector::Fit;
+    use crate::policy::window::Window;
 
     fn tagged(matcher: Matcher) -> Selector {
         Selector::Match(Match { metadata: BTreeMap::from([("env".to_owned(), matcher)]), ..Match::default() })
@@ -226,6 +230,20 @@ mod tests {
         assert!(!takes_all(&excluding(kept(true)), &excluding(narrower)));
     }
 
+    #[test]
+    fn a_window_takes_only_what_is_bound_to_the_same_one() {
+        let window = |hour| Window { days: [true; 7], from: time(hour, 0, 0, 0), to: Some(time(6, 0, 0, 0)), time_zone: TimeZone::UTC };
+        let within = |hour| Match { window: Some(window(hour)), ..Match::default() };
+        let plain = Match { keep_alive: Some(true), ..Match::default() };
+        let narrower = Selector::Match(Match { keep_alive: Some(true), ..within(20) });
+        assert!(takes_all(&Selector::Match(within(20)), &narrower) && takes_all(&Selector::Match(plain.clone()), &narrower));
+        assert!(!takes_all(&narrower, &Selector::Match(plain)) && !takes_all(&Selector::Match(within(21)), &narrower));
+        assert!(takes_all(&Selector::Match(within(6)), &Selector::All), "this one never closes");
+        let outside = |hour| Selector::Match(Match { not: Some(Box::new(within(hour))), ..Match::default() });
+        assert!(takes_all(&outside(20), &outside(20)) && !takes_all(&outside(20), &outside(21)));
+        assert!(!takes_all(&outside(20), &narrower) && !takes_all(&narrower, &outside(20)));
+    }
+
     fn value() -> impl Strategy<Value = Value> {
         prop::sample::select(vec![
             json!("5"),
@@ -255,21 +273,36 @@ mod tests {
         prop::option::weighted(0.2, prop::sample::subsequence(values, 1..=most))
     }
 
+    fn window() -> impl Strategy<Value = Window> {
+        let nights = Window { days: [true; 7], from: time(20, 0, 0, 0), to: Some(time(6, 0, 0, 0)), time_zone: TimeZone::UTC };
+        let weekdays = Window { days: [true, true, true, true, true, false, false], ..nights.clone() };
+        let always = Window { from: time(6, 0, 0, 0), ..nights.clone() };
+        prop::sample::select(vec![nights, weekdays, always])
+    }
+
     fn flat() -> impl Strategy<Value = Match> {
         let accounts = some(vec![AccountName::from("a"), AccountName::from("b")]);
         let regions = some(vec![Arc::<str>::from("eu"), Arc::from("us")]);
         let metadata = prop::collection::btree_map(prop::sample::select(vec!["x".to_owned(), "y".to_owned()]), matcher(), 0..2);
-        (accounts, some(Provider::ALL.to_vec()), some(Kind::ALL.to_vec()), regions, prop::option::weighted(0.3, any::<bool>()), metadata).prop_map(
-            |(accounts, providers, kinds, regions, keep_alive, metadata)| Match {
+        (
+            accounts,
+            some(Provider::ALL.to_vec()),
+            some(Kind::ALL.to_vec()),
+            regions,
+            prop::option::weighted(0.3, any::<bool>()),
+            metadata,
+            prop::option::weighted(0.3, window()),
+        )
+            .prop_map(|(accounts, providers, kinds, regions, keep_alive, metadata, window)| Match {
                 accounts,
                 providers,
                 kinds,
                 regions,
                 keep_alive,
                 metadata,
+                window,
                 ..Match::default()
-            },
-        )
+            })
     }
 
     fn keys() -> impl Strategy<Value = Match> {
@@ -303,14 +336,15 @@ mod tests {
             sessions in prop::collection::vec(session(), 24),
             account in prop::sample::select(vec!["a", "b", "c"]),
             provider in prop::sample::select(Provider::ALL.to_vec()),
+            hour in 0..7 * 24_i64,
         ) {
             // The pairs that are related by how they were made are those that a wrong step would show in.
             let narrower = Match { any: vec![earlier.clone(), later.clone()], ..Match::default() };
-            for (earlier, later) in [(&earlier, &later), (&earlier, &narrower), (&narrower, &later), (&later, &earlier)] {
-                let (earlier, later) = (Selector::Match(earlier.clone()), Selector::Match(later.clone()));
+            for (first, second) in [(&earlier, &later), (&earlier, &narrower), (&narrower, &later), (&later, &earlier)] {
+                let (earlier, later) = (Selector::Match(first.clone()), Selector::Match(second.clone()));
                 if takes_all(&earlier, &later) {
                     let account = AccountName::from(account);
-                    let occasion = Occasion { account: &account, provider, at: Timestamp::UNIX_EPOCH };
+                    let occasion = Occasion { account: &account, provider, at: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hour) };
                     for session in &sessions {
                         if later.fit(session, occasion) == Fit::Yes {
                             prop_assert_ne!(earlier.fit(session, occasion), Fit::No, "{:?}\n{:?}\n{:?}", earlier, later, session);

@@ -180,6 +180,7 @@ fn unreadable_metadata_leaves_undecided_what_hangs_on_it_and_nothing_else() {
 fn a_comparison_shows_each_key_with_what_it_wanted_and_found() {
     let keys = Match {
         keep_alive: Some(true),
+        window: Some(nights()),
         metadata: [("env".to_owned(), Matcher::Equals(json!("ci")))].into(),
         not: Some(Box::new(tag("team", Matcher::Exists(true)))),
         ..Match::default()
@@ -196,8 +197,36 @@ fn a_comparison_shows_each_key_with_what_it_wanted_and_found() {
         [
             "keep_alive wants true found true Yes",
             "metadata.env wants \"ci\" found \"dev\" No",
+            "window wants Mon-Sun 20:00 to 06:00 UTC found \"Thu 00:00\" Yes",
             "not wants not (metadata.team: any value) found null No",
             "not.metadata.team wants any value found 7 Yes",
         ]
     );
+}
+
+/// Eight in the evening to six in the morning, in UTC.
+fn nights() -> Window {
+    let at = |hour| jiff::civil::time(hour, 0, 0, 0);
+    Window { days: [true; 7], from: at(20), to: Some(at(6)), time_zone: jiff::tz::TimeZone::UTC }
+}
+
+#[test]
+fn a_window_fits_by_the_hour_at_any_depth_and_says_when_that_changes() {
+    let account = "growth".into();
+    let within = || Match { window: Some(nights()), ..Match::default() };
+    let outside = Match { not: Some(Box::new(within())), ..Match::default() };
+    let either = Match { any: vec![Match { keep_alive: Some(false), ..Match::default() }, within()], ..Match::default() };
+    let hour = |hour| Timestamp::UNIX_EPOCH + crate::domain::time::SignedDuration::from_hours(hour);
+    for (keys, by_night, by_day) in [(within(), Fit::Yes, Fit::No), (outside, Fit::No, Fit::Yes), (either, Fit::Yes, Fit::No)] {
+        let selector = Selector::Match(keys);
+        let fit = |at| selector.fit(&session("a", json!({})), Occasion { account: &account, provider: Provider::Browserbase, at });
+        assert_eq!([fit(hour(5)), fit(hour(6)), fit(hour(19)), fit(hour(20))], [by_night.clone(), by_day.clone(), by_day, by_night]);
+        assert_eq!([selector.next_change(hour(0)), selector.next_change(hour(6))], [Some(hour(6)), Some(hour(20))]);
+    }
+}
+
+#[test]
+fn a_match_shows_its_window() {
+    let keys = Match { window: Some(nights()), ..tag("env", Matcher::Exists(true)) };
+    assert_eq!(keys.to_string(), "metadata.env: any value, window: Mon-Sun 20:00 to 06:00 UTC");
 }
