@@ -70,6 +70,8 @@ pub struct Engine {
     crowds: Crowds,
     /// Something changed that the crowds may hang on.
     recount_wanted: bool,
+    /// When the crowds were last counted by a complete listing (theirs).
+    counted_at: Option<Timestamp>,
     runtime: Runtime,
     /// What the books know of the activity of sessions that no listing has shown yet in this life.
     remembered: BTreeMap<SessionId, Activity>,
@@ -129,6 +131,7 @@ impl Engine {
             done: BTreeMap::new(),
             crowds: Crowds::default(),
             recount_wanted: false,
+            counted_at: None,
             runtime: Runtime::new(terms.account.clone(), terms.provider, terms.policies.clone()),
             remembered: recall.activities.iter().cloned().collect(),
             asking: BTreeMap::new(),

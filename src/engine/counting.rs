@@ -34,6 +34,9 @@ impl Engine {
         for (policy, budget) in budgets(&policies) {
             self.count_spent(&mut crowds, policy, budget, whole, now);
         }
+        if whole {
+            self.counted_at = Some(self.moment(now).theirs);
+        }
         let changed = crowds != self.crowds;
         if changed {
             self.crowds = crowds;
@@ -60,13 +63,18 @@ impl Engine {
             let key = (policy.name.clone(), group);
             // What was found spent stays so until the period is over.
             let known = self.crowds.spent.get(&key).copied().filter(|at| *at >= period.from);
-            let found = (whole && standing.spent >= budget.allowed).then_some(moment.theirs);
+            let found = (whole && standing.spent >= budget.allowed).then(|| self.spent_since(standing, moment.theirs));
             match (known.or(found), standing.runs_out_at) {
                 (Some(at), _) => _ = crowds.spent.insert(key, at),
                 (None, Some(at)) => self.polling.soon(moment.ours_at(at).max(later(now, SOONEST_RECOUNT))),
                 (None, None) => {}
             }
         }
+    }
+
+    /// Between the last count and this one; at the first, only that it is so is known.
+    fn spent_since(&self, standing: Standing, now: Timestamp) -> Timestamp {
+        standing.runs_out_at.unwrap_or(now).clamp(self.counted_at.unwrap_or(now).min(now), now)
     }
 
     fn standings(&self, policy: &Policy, budget: &Budget, now: Timestamp) -> BTreeMap<Group, Standing> {

@@ -49,8 +49,9 @@ pub enum State {
 /// Times in a listing before which a session is not judged idle.
 pub const ENOUGH_SIGHTINGS: u8 = 2;
 
-/// An answer that decided nothing, or was not acted on, is asked for again no sooner than this.
-const LEAST_WAIT: SignedDuration = SignedDuration::from_mins(1);
+/// An answer that was not acted on is not relied on for longer, and one that decided nothing is asked for again no sooner. It is the same for every limit:
+/// a longer one must not make an answer last longer.
+const STALE_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
 /// First wait after an asking that failed; it doubles up to the usual one.
 const FIRST_RETRY: SignedDuration = SignedDuration::from_secs(5);
@@ -92,10 +93,11 @@ impl Idle {
 
     /// When an answer is worth asking for again.
     fn again_at(&self, heard: &Heard) -> Timestamp {
-        let usual = self.limit.max(LEAST_WAIT);
-        let wait = match heard.finding {
-            Finding::Failed => (FIRST_RETRY * 2_i32.pow(heard.failures.saturating_sub(1).min(10))).min(usual),
-            Finding::Active | Finding::Quiet | Finding::Nothing => usual,
+        let decides_nothing = self.limit.max(STALE_AFTER);
+        let wait = match (heard.finding, self.without_evidence) {
+            (Finding::Failed, _) => (FIRST_RETRY * 2_i32.pow(heard.failures.saturating_sub(1).min(10))).min(decides_nothing),
+            (Finding::Nothing, WithoutEvidence::Keep) => decides_nothing,
+            (Finding::Nothing, WithoutEvidence::Release) | (Finding::Active | Finding::Quiet, _) => STALE_AFTER,
         };
         later(heard.asked_at, wait)
     }

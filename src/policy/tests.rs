@@ -177,6 +177,9 @@ fn a_tag_that_is_no_duration_is_named_and_leaves_the_policys_limit() {
     assert_eq!((tag.policy.as_str(), tag.tag.as_str(), tag.found.as_str(), tag.why.as_str()), ("all", "ttl", "\"soon\"", "not a duration"));
 }
 
+mod outstaying;
+mod precedence;
+
 mod properties {
     use proptest::prelude::*;
 
