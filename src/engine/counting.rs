@@ -45,11 +45,8 @@ impl Engine {
         changed
     }
 
-    /// A session whose release is under way is on its way out, and counts no more.
     fn count_running(&self, crowds: &mut Crowds, policy: &Policy, limit: &MaxRunning, now: Timestamp) {
-        let mut members = self.members(policy, limit.per.as_ref(), now);
-        members.retain(|member| !self.flights.contains_key(&member.id));
-        for id in limit.over(&members) {
+        for id in limit.over(&self.members(policy, limit.per.as_ref(), now)) {
             let key = (policy.name.clone(), id);
             let since = self.crowds.over.get(&key).copied().unwrap_or(self.moment(now).theirs);
             crowds.over.insert(key, since);
@@ -90,7 +87,8 @@ impl Engine {
         let member = |tracked: &Tracked| {
             let Tracked { session, activity, .. } = tracked;
             let group = group(per, session, occasion)?;
-            Some(Member { id: session.id.clone(), group, since: session.since(), last_active: activity.last_active })
+            let leaving = self.flights.contains_key(&session.id);
+            Some(Member { id: session.id.clone(), group, since: session.since(), last_active: activity.last_active, leaving })
         };
         let running = self.roster.iter().filter(|tracked| tracked.session.status.phase == Phase::Running);
         let governed = running

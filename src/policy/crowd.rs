@@ -24,16 +24,19 @@ pub struct Member {
     pub group: Group,
     pub since: Timestamp,
     pub last_active: Option<Timestamp>,
+    /// Its release is under way: it is one of those that go, whatever the order would say of the others.
+    pub leaving: bool,
 }
 
 impl Order {
     /// The smallest goes first.
-    pub fn key<'a>(self, member: &'a Member) -> (bool, Timestamp, &'a SessionId) {
-        match (self, member.last_active) {
-            (Self::Idlest, Some(active)) => (false, active, &member.id),
-            (Self::Idlest, None) => (true, member.since, &member.id),
-            (Self::Oldest, _) => (false, member.since, &member.id),
-        }
+    pub fn key<'a>(self, member: &'a Member) -> (bool, bool, Timestamp, &'a SessionId) {
+        let (unknown, since) = match (self, member.last_active) {
+            (Self::Idlest, Some(active)) => (false, active),
+            (Self::Idlest, None) => (true, member.since),
+            (Self::Oldest, _) => (false, member.since),
+        };
+        (!member.leaving, unknown, since, &member.id)
     }
 
     /// The same order for sessions that all go: the smallest first.

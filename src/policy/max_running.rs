@@ -62,7 +62,7 @@ mod tests {
     }
 
     fn member(id: &str, group: Option<&str>, since: i64, active: Option<i64>) -> Member {
-        Member { id: id.into(), group: Group(group.map(Into::into)), since: at(since), last_active: active.map(at) }
+        Member { id: id.into(), group: Group(group.map(Into::into)), since: at(since), last_active: active.map(at), leaving: false }
     }
 
     fn over(limit: &MaxRunning, members: &[Member]) -> Vec<String> {

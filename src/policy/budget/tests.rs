@@ -28,7 +28,7 @@ fn group(name: Option<&str>) -> Group {
 }
 
 fn member(id: &str, name: Option<&str>, since: Timestamp) -> Member {
-    Member { id: id.into(), group: group(name), since, last_active: None }
+    Member { id: id.into(), group: group(name), since, last_active: None, leaving: false }
 }
 
 /// Of the one group, with these running and so much spent by those that are over.

@@ -159,7 +159,7 @@ fn counted(sessions: &[One], policies: &[Policy], now: Timestamp) -> Crowds {
             let running = sessions.iter().filter(|(session, _)| session.status.phase == Phase::Running);
             let member = |(session, activity): &One| {
                 let group = group(per, session, occasion)?;
-                Some(Member { id: session.id.clone(), group, since: session.since(), last_active: activity.last_active })
+                Some(Member { id: session.id.clone(), group, since: session.since(), last_active: activity.last_active, leaving: false })
             };
             running.filter(of_policy).filter_map(member).collect()
         };
