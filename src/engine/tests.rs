@@ -337,6 +337,7 @@ fn an_early_answer_of_a_clock_that_was_set_back_gives_no_negative_overrun() {
 mod crowds;
 mod idle;
 mod parts;
+mod precedence;
 mod properties;
 
 /// The books know of a request that was never answered, and the provider has read it out as still running before any listing came.
