@@ -226,7 +226,7 @@ impl Crew {
 /// guardrails hold back stays held back.
 pub fn recall_at_home(recall: Recall, settings: &AccountSettings) -> Recall {
     let elsewhere = recall.home.as_ref().is_some_and(|home| *home != Home::of(settings).0);
-    if elsewhere { Recall { releases: Vec::new(), seen: Vec::new(), ..recall } } else { recall }
+    if elsewhere { Recall { releases: Vec::new(), seen: Vec::new(), activities: Vec::new(), ..recall } } else { recall }
 }
 
 /// What one account's engine is told of a configuration.
