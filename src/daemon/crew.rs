@@ -225,8 +225,12 @@ impl Crew {
 /// What the books know of an account, where it is now: what was learnt at another address or of another project says nothing of this one. What
 /// guardrails hold back stays held back.
 pub fn recall_at_home(recall: Recall, settings: &AccountSettings) -> Recall {
-    let elsewhere = recall.home.as_ref().is_some_and(|home| *home != Home::of(settings).0);
-    if elsewhere { Recall { releases: Vec::new(), seen: Vec::new(), activities: Vec::new(), ..recall } } else { recall }
+    if has_moved(&recall, settings) { Recall { releases: Vec::new(), seen: Vec::new(), activities: Vec::new(), ..recall } } else { recall }
+}
+
+/// The books were written where the account is no longer; so were the runtimes in them.
+pub fn has_moved(recall: &Recall, settings: &AccountSettings) -> bool {
+    recall.home.as_ref().is_some_and(|home| *home != Home::of(settings).0)
 }
 
 /// What one account's engine is told of a configuration.

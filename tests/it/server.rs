@@ -180,6 +180,18 @@ async fn every_path_answers() {
 }
 
 #[tokio::test]
+async fn the_sessions_come_with_what_budgets_have_left() {
+    let answer: Value = open(Mood::Well).await.get("/api/v1/sessions").await.json().await.expect("JSON");
+    assert_eq!(answer["sessions"], json!([]));
+    let budget = json!({
+        "account": "growth", "policy": "research", "shadow": false, "per": "metadata.team", "group": "ml", "every": "week",
+        "from": "2026-11-20T12:00:00.000Z", "until": "2026-11-20T12:00:00.000Z",
+        "allowed_seconds": 180_000.0, "spent_seconds": 136_500.0, "left_seconds": 43_500.0, "spent_at": null,
+    });
+    assert_eq!(answer["budgets"], json!([budget]));
+}
+
+#[tokio::test]
 async fn metrics_are_in_the_text_format() {
     let metrics = open(Mood::Well).await.get("/metrics").await;
     assert_eq!(metrics.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");

@@ -155,6 +155,14 @@ fn activity_is_recalled_for_a_day_and_while_the_session_is_not_known_to_be_over(
     });
 }
 
+/// What a recall says in the log, and what it gives.
+fn overheard(reader: &Reader, now: Timestamp) -> (String, Recall) {
+    let page = tempfile::NamedTempFile::new().unwrap();
+    let log = tracing_subscriber::fmt().with_ansi(false).with_writer(page.reopen().unwrap()).finish();
+    let recall = tracing::subscriber::with_default(log, || reader.recall(&account(), now)).unwrap();
+    (std::fs::read_to_string(page.path()).unwrap(), recall)
+}
+
 #[test]
 fn activity_that_cannot_be_read_is_as_if_nothing_was_known() {
     block_on(async {
@@ -165,7 +173,9 @@ fn activity_that_cannot_be_read_is_as_if_nothing_was_known() {
             books.execute("UPDATE sessions SET activity = '{\"sightings\":' WHERE id = 's1'", []).unwrap();
             books.execute("UPDATE sessions SET activity = CAST(x'ff' AS TEXT) WHERE id = 's2'", []).unwrap();
         });
-        let recall = ledger.recall(&account(), at(10)).await.unwrap();
+        flushed(&ledger).await;
+        let (said, recall) = overheard(&ledger.reader(), at(10));
+        assert_eq!((said.lines().count(), said.contains("sessions=2")), (1, true), "{said}");
         let ids: Vec<&str> = recall.activities.iter().map(|(id, _)| id.as_str()).collect();
         assert_eq!((ids, recall.seen.len()), (vec!["s3"], 3));
     });
