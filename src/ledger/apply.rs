@@ -48,14 +48,15 @@ pub(super) fn release(books: &Connection, release: &Release) -> rusqlite::Result
     Ok(changed > 0)
 }
 
-/// A later sighting takes back that it is over; the same one again does not. What a listing could not learn of region, keep-alive and browser stays as
-/// it was.
+/// A later sighting takes back that it is over; the same one again does not. What a listing could not learn of tags, region, keep-alive and browser
+/// stays as it was: what ran under them is counted under them.
 fn seen(books: &Connection, sighting: &Sighting) -> rusqlite::Result<()> {
     let sql = "INSERT INTO sessions (account, id, provider, kind, created_at, started_at, expires_at, metadata, browser, first_seen_at, last_seen_at,
              region, keep_alive, activity, home)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, (SELECT home FROM accounts WHERE account = ?1))
          ON CONFLICT (account, id) DO UPDATE SET
-             started_at = excluded.started_at, expires_at = excluded.expires_at, metadata = excluded.metadata,
+             started_at = excluded.started_at, expires_at = excluded.expires_at,
+             metadata = iif(excluded.metadata = 'null', sessions.metadata, excluded.metadata),
              browser = coalesce(excluded.browser, sessions.browser), last_seen_at = excluded.last_seen_at,
              region = coalesce(excluded.region, sessions.region), keep_alive = coalesce(excluded.keep_alive, sessions.keep_alive),
              activity = excluded.activity, home = excluded.home,

@@ -74,8 +74,8 @@ fn a_session_comes_back_with_what_it_is_counted_by() {
             metadata: json!({ "team": "ml" }),
             ..sighting("whole", at(9))
         };
-        // A listing that could not learn the region takes nothing back.
-        let blurred = Sighting { region: None, keep_alive: None, seen_at: at(10), ..whole.clone() };
+        // A listing that could not learn these takes nothing back.
+        let blurred = Sighting { region: None, keep_alive: None, metadata: json!(null), seen_at: at(10), ..whole.clone() };
         let unlearnt = Sighting { metadata: json!(null), ..sighting("unlearnt", at(9)) };
         record(&ledger, [Record::Seen(vec![whole, unlearnt]), Record::Seen(vec![blurred])]);
         let [unlearnt, whole]: [Lived; 2] = lived(&ledger, at(0)).await.try_into().unwrap();
