@@ -1,7 +1,7 @@
 //! Every metric, declared once: its doc comment is its help text.
 //!
 //! Labels are bounded by construction: they come from the configuration and from closed enums, never from what a provider wrote. The one exception is
-//! the group of a budget, which [`census`] bounds.
+//! the group of a budget, which `census` bounds.
 
 mod census;
 mod family;
