@@ -6,6 +6,7 @@
 mod apply;
 mod fault;
 mod file;
+mod lived;
 mod operator;
 mod queries;
 mod report;
@@ -25,7 +26,7 @@ use tokio::sync::{oneshot, watch};
 use crate::config::StorePath;
 use crate::domain::hold::Orders;
 use crate::domain::name::AccountName;
-use crate::domain::record::{Recall, Record};
+use crate::domain::record::{Lived, Recall, Record};
 use crate::domain::release::Release;
 use crate::domain::time::{SignedDuration, Timestamp};
 
@@ -103,6 +104,18 @@ impl Ledger {
         let (reply, answer) = oneshot::channel();
         self.inner.desk.put(Job::Recall(account.clone(), now, reply));
         answer.await.unwrap_or_else(|_| Err(self.closed()))
+    }
+
+    /// As [`Reader::lived`]; sees everything that was recorded before. Read beside the writer, on a connection of its own: however many rows there are,
+    /// no intent waits for them.
+    pub async fn lived(&self, account: &AccountName, since: Timestamp, each: impl FnMut(Lived) + Send + 'static) -> Result<(), LedgerFault> {
+        let (reply, answer) = oneshot::channel();
+        self.inner.desk.put(Job::CatchUp(reply));
+        answer.await.unwrap_or_else(|_| Err(self.closed()))?;
+        let (place, account) = (self.inner.desk.place.clone(), account.clone());
+        let read = move || Reader::over(place.clone(), place.connect_for_reading()?).lived(&account, since, each);
+        let failed = |error: tokio::task::JoinError| LedgerFault::Other { place: self.inner.desk.place.clone(), detail: error.to_string() };
+        tokio::task::spawn_blocking(read).await.map_err(failed)?
     }
 
     pub fn reader(&self) -> Reader {

@@ -1,22 +1,24 @@
 //! Every metric, declared once: its doc comment is its help text.
 //!
-//! Labels are bounded by construction: they come from the configuration and from closed enums, never from what a provider wrote.
+//! Labels are bounded by construction: they come from the configuration and from closed enums, never from what a provider wrote. The one exception is
+//! the group of a budget, which `census` bounds.
 
+mod census;
 mod family;
 mod process;
-
-use std::collections::BTreeMap;
 
 use prometheus::proto::MetricFamily;
 use prometheus::{CounterVec, GaugeVec, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
 use crate::config::AccountSettings;
+use crate::domain::activity::Finding;
 use crate::domain::event::{Operation, PollOutcome};
 use crate::domain::fault::FaultKind;
 use crate::domain::hold::Hold;
-use crate::domain::name::{AccountName, PolicyName};
+use crate::domain::name::PolicyName;
 use crate::domain::release::RequestOutcome;
 use crate::domain::verdict::{Limit, VerdictWord};
+use crate::domain::view::Change;
 use family::{Family, Labels};
 
 /// From an alarm's own precision to a guardrail's hour.
@@ -76,6 +78,14 @@ metrics! {
     sessions: IntGaugeVec = "session_reaper_sessions" ["account", "policy", "verdict"];
     /// Due sessions that are kept back, by what holds them.
     holds: IntGaugeVec = "session_reaper_holds" ["account", "hold"];
+    /// Sessions that a shadow policy would have released, each once per policy and limit; none of them was.
+    shadow_would_release: IntCounterVec = "session_reaper_shadow_would_release_total" ["account", "policy", "limit"];
+    /// Live sessions for which a shadow policy, each by itself, would change what happens now.
+    shadow_changes: IntGaugeVec = "session_reaper_shadow_changes" ["account", "policy", "change"];
+    /// Runtime left of a budget in the period now running, for the groups that have the least left; group is empty where there is none.
+    budget_left: GaugeVec = "session_reaper_budget_left_seconds" ["account", "policy", "group"];
+    /// Askings about a session's activity, by what the answers said together.
+    evidence: IntCounterVec = "session_reaper_evidence_total" ["account", "finding"];
     /// When the last complete listing was read; 0 before the first.
     poll_last_complete: GaugeVec = "session_reaper_poll_last_complete_timestamp_seconds" ["account"];
     /// Polls by how they went.
@@ -132,6 +142,9 @@ impl Metrics {
         for hold in Hold::ALL {
             let _shown = self.holds.with_label_values(&[account, hold.as_str()]);
         }
+        for finding in Finding::ALL {
+            let _shown = self.evidence.with_label_values(&[account, finding.as_str()]);
+        }
         for operation in Operation::ALL {
             let _shown = self.provider_requests.with_label_values(&[account, operation.as_str(), "200"]);
             let _shown = self.provider_request_duration.with_label_values(&[account, operation.as_str()]);
@@ -158,25 +171,17 @@ impl Metrics {
             let _shown = self.sessions_released.with_label_values(&labels);
             let _shown = self.saved_runtime.with_label_values(&labels);
             let _shown = self.saved_cost.with_label_values(&[name, account.provider.as_str(), policy, limit.as_str(), &account.currency]);
-            let _shown = self.would_release.with_label_values(&[name, policy, limit.as_str()]);
+            for counter in [&self.would_release, &self.shadow_would_release] {
+                let _shown = counter.with_label_values(&[name, policy, limit.as_str()]);
+            }
+        }
+        for change in Change::ALL {
+            let _shown = self.shadow_changes.with_label_values(&[name, policy, change.as_str()]);
         }
         for verdict in VerdictWord::ALL.iter().filter(|verdict| **verdict != VerdictWord::Unmatched) {
             let _shown = self.sessions.with_label_values(&[name, policy, verdict.as_str()]);
         }
         let _shown = self.tags_unreadable.with_label_values(&[name, policy]);
-    }
-
-    /// Replaces what the gauges of an account's sessions and holds say; what is not in the census is zero.
-    pub fn census(&self, account: &AccountName, sessions: &BTreeMap<(Option<PolicyName>, VerdictWord), usize>, holds: &BTreeMap<Hold, usize>) {
-        family::zero(&self.sessions, &|labels| labels.get("account").map(String::as_str) == Some(account.as_str()));
-        for ((policy, verdict), count) in sessions {
-            let policy = policy.as_ref().map_or("", PolicyName::as_str);
-            self.sessions.with_label_values(&[account.as_str(), policy, verdict.as_str()]).set(whole(*count));
-        }
-        for hold in Hold::ALL {
-            let count = holds.get(hold).copied().unwrap_or_default();
-            self.holds.with_label_values(&[account.as_str(), hold.as_str()]).set(whole(count));
-        }
     }
 
     /// Everything, the process's own figures included.

@@ -9,11 +9,11 @@ use crate::cli::{Failure, store};
 use crate::clock::Clock;
 use crate::config::{AccountSettings, StorePath};
 use crate::daemon::account::in_our_time;
-use crate::daemon::crew::{Setup, recall_at_home, terms};
+use crate::daemon::crew::{Setup, has_moved, recall_at_home, terms};
 use crate::domain::hold::Orders;
 use crate::domain::name::SessionId;
 use crate::domain::view::{AccountView, BudgetView, Explanation, SessionView};
-use crate::engine::{Command, Engine, Input, Pass};
+use crate::engine::{Command, Engine, Input, Pass, Runtime, Terms};
 use crate::ledger::Reader;
 use crate::provider::{self, Lister};
 
@@ -64,13 +64,25 @@ async fn outlook(
     let key = setup.keys.get(&account.name).ok_or_else(|| Failure::usage(format!("account {}: no credential was read", account.name)))?;
     let lister = provider::lister(account, key.clone(), clock).map_err(Failure::usage)?;
     let recall = reader.map(|reader| reader.recall(&account.name, clock.now())).transpose().map_err(store::failure)?.unwrap_or_default();
-    let recall = recall_at_home(recall, account);
-    let mut engine = Engine::new(terms(&setup.config, account, Pass::Plan), recall, orders, clock.now());
+    let terms = terms(&setup.config, account, Pass::Plan);
+    let runtime = runtime(&terms, reader.filter(|_| !has_moved(&recall, account)), clock)?;
+    let mut engine = Engine::new(terms, recall_at_home(recall, account), orders, clock.now());
+    engine.account_for(runtime, clock.now());
     let mut planned = BTreeSet::new();
     while let Some(answer) = next_answer(&mut engine, lister.as_ref(), asking, &mut planned, clock).await {
         engine.handle(answer, clock.now());
     }
     Ok(Outlook { engine, planned })
+}
+
+/// What the books have of the runtime that budgets count.
+fn runtime(terms: &Terms, reader: Option<&Reader>, clock: Clock) -> Result<Runtime, Failure> {
+    let now = clock.now();
+    let mut runtime = Runtime::new(terms.account.clone(), terms.provider, terms.policies.clone());
+    if let Some((reader, since)) = reader.zip(runtime.since(now)) {
+        reader.lived(&terms.account, since, |lived| runtime.add(lived, now)).map_err(store::failure)?;
+    }
+    Ok(runtime)
 }
 
 /// Carries out what the engine asks for that only reads, and notes the releases instead. Nothing once it asks for no more listings.

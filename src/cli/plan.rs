@@ -1,5 +1,8 @@
 //! `session-reaper plan`: one listing, no writes, and what `run` would do now.
 
+mod budgets;
+mod shadows;
+
 use crate::cli::outlook::Asking;
 use crate::cli::table::{Column, Table, print_json, say};
 use crate::cli::{Failure, Format, Globals, configured, outlook, runtime};
@@ -41,8 +44,17 @@ fn print_table(snapshot: &Snapshot) -> Result<(), Failure> {
         table.print()?;
         say("")?;
     }
-    snapshot.accounts.iter().try_for_each(|account| say(listed(account)))?;
-    say(summary(snapshot))
+    below(snapshot).iter().try_for_each(say)
+}
+
+/// What stands below the sessions, line by line.
+fn below(snapshot: &Snapshot) -> Vec<String> {
+    let mut lines = shadows::changes(&snapshot.sessions);
+    lines.extend(snapshot.budgets.iter().map(|budget| budgets::line(budget, snapshot.at)));
+    lines.extend(snapshot.accounts.iter().map(listed));
+    lines.push(summary(snapshot));
+    lines.extend(shadows::counts(&snapshot.sessions));
+    lines
 }
 
 /// How an account's listing went, and what was wrong with it.
@@ -112,9 +124,9 @@ fn summary(snapshot: &Snapshot) -> String {
 mod tests {
     use super::*;
     use crate::domain::name::{Kind, Provider};
-    use crate::domain::view::Mode;
+    use crate::domain::view::{BudgetView, Change, Mode, ShadowView};
 
-    fn session(id: &str, browser: Option<&str>) -> SessionView {
+    pub(super) fn session(id: &str, browser: Option<&str>) -> SessionView {
         SessionView {
             account: "agents".into(),
             provider: Provider::BrowserUse,
@@ -151,6 +163,41 @@ mod tests {
         let listed = vec![session("agent-1", Some("browser-1")), session("agent-2", None)];
         assert_eq!(shown(listed), ["SESSION BROWSER ACCOUNT", "agent-1 browser-1 agents", "agent-2 - agents"]);
         assert_eq!(shown(vec![session("agent-2", None)]), ["SESSION ACCOUNT STATUS", "agent-2 agents active"]);
+    }
+
+    #[test]
+    fn below_the_sessions_stand_changes_budgets_accounts_and_counts() {
+        let shadow = ShadowView {
+            policy: "trial".into(),
+            verdict: VerdictWord::Due,
+            limit: None,
+            deadline: None,
+            change: Some(Change::WouldRelease),
+            reason: "older than 20m".to_owned(),
+        };
+        let budget = BudgetView {
+            account: "agents".into(),
+            policy: "research".into(),
+            shadow: false,
+            per: None,
+            group: None,
+            every: "day",
+            from: Timestamp::UNIX_EPOCH,
+            until: Timestamp::UNIX_EPOCH,
+            allowed: SignedDuration::from_hours(5),
+            spent: SignedDuration::from_hours(2),
+            left: SignedDuration::from_hours(3),
+            spent_at: None,
+        };
+        let listed = vec![SessionView { shadows: vec![shadow], ..session("s-1", None) }];
+        let snapshot = Snapshot { at: Timestamp::UNIX_EPOCH, mode: Mode::Observe, accounts: Vec::new(), sessions: listed, budgets: vec![budget] };
+        let expected = [
+            "shadow policy trial would release s-1 on agents: older than 20m",
+            "budget research on agents: 3h of 5h left today",
+            "1 sessions, 0 due; `run` would release 0 now (mode = \"observe\")",
+            "shadow policy trial would release 1 more and spare 0",
+        ];
+        assert_eq!(below(&snapshot), expected);
     }
 
     #[test]

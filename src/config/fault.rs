@@ -4,6 +4,8 @@ use std::fmt;
 
 use figment::value::{Num, Value};
 
+pub(super) use crate::domain::text::{HIDDEN, looks_secret};
+
 /// One fault, without any secret in it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct ConfigFault {
@@ -114,22 +116,12 @@ fn written_key(key: &str) -> String {
     }
 }
 
-/// What stands where a secret would.
-pub(super) const HIDDEN: &str = "[not shown]";
-
 /// Keys whose values are the places of secrets, not secrets.
 const PLACES_OF_SECRETS: [&str; 4] = ["api_key_env", "api_key_file", "token_file", "max_age_tag"];
 
 fn names_secret(key: &str) -> bool {
     let key = key.to_lowercase();
     !PLACES_OF_SECRETS.contains(&key.as_str()) && ["key", "token", "secret", "password"].iter().any(|word| key.contains(word))
-}
-
-/// A text that may be a provider's key, or an address with a password in it.
-pub(super) fn looks_secret(text: &str) -> bool {
-    let is_key = |word: &str| word.starts_with("bb_") || word.starts_with("bu_");
-    let has_login = text.split("://").nth(1).is_some_and(|rest| rest.split(['/', '?', '#']).next().is_some_and(|host| host.contains('@')));
-    has_login || text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(is_key)
 }
 
 /// Longest part of a value that a message repeats, in characters.

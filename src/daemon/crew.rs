@@ -1,7 +1,7 @@
 //! The accounts that are being watched: one loop each, started, changed and ended together or one by one.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{mpsc, oneshot};
@@ -129,15 +129,14 @@ impl Crew {
         let executor = self.executor(setup.config.mode, settings, key)?;
         let home = Home::of(settings);
         self.call_back(name, &home).await;
-        let recall = match self.members.get(name) {
+        let known = match self.members.get(name) {
             Some(member) if member.home == home => None,
-            _ => {
-                let recall = self.ground.ledger.recall(name, self.ground.clock.now()).await.map_err(|fault| fault.to_string())?;
-                Some(recall_at_home(recall, settings))
-            }
+            _ => Some(self.ground.ledger.recall(name, self.ground.clock.now()).await.map_err(|fault| fault.to_string())?),
         };
+        let has_moved = known.as_ref().is_some_and(|known| has_moved(known, settings));
+        let recall = known.map(|known| recall_at_home(known, settings));
         let terms = Box::new(terms(&setup.config, settings, self.pass));
-        let runtime = Box::new(self.runtime(&terms).await?);
+        let runtime = Box::new(self.runtime(&terms, has_moved).await?);
         Ok(Recruit { settings: settings.clone(), terms, runtime, home, key: key.clone(), executor, recall })
     }
 
@@ -189,9 +188,17 @@ impl Crew {
         self.members.insert(name, Member { line, home, key });
     }
 
-    /// What the books have of the runtime that budgets count.
-    async fn runtime(&self, terms: &Terms) -> Result<Runtime, String> {
-        Ok(Runtime::new(terms.account.clone(), terms.provider, terms.policies.clone()))
+    /// What the books have of the runtime that budgets count. An account that has moved begins anew.
+    async fn runtime(&self, terms: &Terms, has_moved: bool) -> Result<Runtime, String> {
+        let now = self.ground.clock.now();
+        let runtime = Runtime::new(terms.account.clone(), terms.provider, terms.policies.clone());
+        let Some(since) = runtime.since(now).filter(|_| !has_moved) else { return Ok(runtime) };
+        let counted = Arc::new(Mutex::new(runtime));
+        let counting = counted.clone();
+        let each = move |lived| counting.lock().unwrap_or_else(PoisonError::into_inner).add(lived, now);
+        self.ground.ledger.lived(&terms.account, since, each).await.map_err(|fault| fault.to_string())?;
+        let runtime = counted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(runtime)
     }
 
     /// Has the books know where the account is now.
@@ -235,8 +242,12 @@ impl Crew {
 /// What the books know of an account, where it is now: what was learnt at another address or of another project says nothing of this one. What
 /// guardrails hold back stays held back.
 pub fn recall_at_home(recall: Recall, settings: &AccountSettings) -> Recall {
-    let elsewhere = recall.home.as_ref().is_some_and(|home| *home != Home::of(settings).0);
-    if elsewhere { Recall { releases: Vec::new(), seen: Vec::new(), ..recall } } else { recall }
+    if has_moved(&recall, settings) { Recall { releases: Vec::new(), seen: Vec::new(), activities: Vec::new(), ..recall } } else { recall }
+}
+
+/// The books were written where the account is no longer; so were the runtimes in them.
+pub fn has_moved(recall: &Recall, settings: &AccountSettings) -> bool {
+    recall.home.as_ref().is_some_and(|home| *home != Home::of(settings).0)
 }
 
 /// What one account's engine is told of a configuration.

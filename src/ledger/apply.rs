@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 use super::rows::{RELEASE_COLUMNS, length, millis, release_values};
+use crate::domain::activity::Activity;
 use crate::domain::name::{AccountName, SessionId};
 use crate::domain::record::{Record, Sighting};
 use crate::domain::release::Release;
@@ -13,13 +14,16 @@ use crate::domain::time::{SignedDuration, Timestamp};
 pub(super) fn record(books: &Connection, record: &Record) -> rusqlite::Result<()> {
     match record {
         Record::Release(row) => release(books, row).map(drop),
-        Record::WouldRelease { account, id, policy, limit, at, .. } => {
-            let sql = "INSERT OR IGNORE INTO would_release (account, id, policy, limit_word, counted_at) VALUES (?1, ?2, ?3, ?4, ?5)";
-            let row = params![account.as_str(), id.as_str(), policy.as_str(), limit.as_str(), millis(*at)];
+        Record::WouldRelease { account, id, policy, limit, shadow, at } => {
+            let sql = "INSERT OR IGNORE INTO would_release (account, id, policy, limit_word, shadow, counted_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            let row = params![account.as_str(), id.as_str(), policy.as_str(), limit.as_str(), shadow, millis(*at)];
             books.prepare_cached(sql)?.execute(row).map(drop)
         }
         Record::Seen(sightings) => sightings.iter().try_for_each(|sighting| seen(books, sighting)),
-        Record::Gone { .. } => Ok(()),
+        Record::Gone { account, id, at } => {
+            let sql = "UPDATE sessions SET ended_at = ?3 WHERE account = ?1 AND id = ?2";
+            books.prepare_cached(sql)?.execute(params![account.as_str(), id.as_str(), millis(*at)]).map(drop)
+        }
         Record::Polled { account, at, gap_after } => polled(books, account, *at, *gap_after),
         Record::Tripped { account, at } => note(books, account, "tripped_at", *at),
         Record::Home { account, home } => settle_down(books, account, home),
@@ -44,12 +48,19 @@ pub(super) fn release(books: &Connection, release: &Release) -> rusqlite::Result
     Ok(changed > 0)
 }
 
+/// A later sighting takes back that it is over; the same one again does not. What a listing could not learn of tags, region, keep-alive and browser
+/// stays as it was: what ran under them is counted under them.
 fn seen(books: &Connection, sighting: &Sighting) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO sessions (account, id, provider, kind, created_at, started_at, expires_at, metadata, browser, first_seen_at, last_seen_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)
+    let sql = "INSERT INTO sessions (account, id, provider, kind, created_at, started_at, expires_at, metadata, browser, first_seen_at, last_seen_at,
+             region, keep_alive, activity, home)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, (SELECT home FROM accounts WHERE account = ?1))
          ON CONFLICT (account, id) DO UPDATE SET
-             started_at = excluded.started_at, expires_at = excluded.expires_at, metadata = excluded.metadata,
-             browser = coalesce(excluded.browser, sessions.browser), last_seen_at = excluded.last_seen_at
+             started_at = excluded.started_at, expires_at = excluded.expires_at,
+             metadata = iif(excluded.metadata = 'null', sessions.metadata, excluded.metadata),
+             browser = coalesce(excluded.browser, sessions.browser), last_seen_at = excluded.last_seen_at,
+             region = coalesce(excluded.region, sessions.region), keep_alive = coalesce(excluded.keep_alive, sessions.keep_alive),
+             activity = excluded.activity, home = excluded.home,
+             ended_at = CASE WHEN excluded.last_seen_at > sessions.last_seen_at THEN NULL ELSE sessions.ended_at END
          WHERE excluded.last_seen_at >= sessions.last_seen_at";
     let row = params![
         sighting.account.as_str(),
@@ -62,8 +73,16 @@ fn seen(books: &Connection, sighting: &Sighting) -> rusqlite::Result<()> {
         sighting.metadata.to_string(),
         sighting.browser.as_ref().map(SessionId::as_str),
         millis(sighting.seen_at),
+        sighting.region,
+        sighting.keep_alive,
+        activity(&sighting.activity),
     ];
     books.prepare_cached(sql)?.execute(row).map(drop)
+}
+
+/// Nothing where nothing is known.
+fn activity(known: &Activity) -> Option<String> {
+    (*known != Activity::default()).then(|| serde_json::to_string(known).ok()).flatten()
 }
 
 /// The account's last complete listing, and the gap before it if it came late.

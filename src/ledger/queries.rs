@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::fault::{LedgerFault, Place};
+use super::lived;
 use super::report::{self, By};
 use super::rows::{self, account, instant, maybe_instant, millis, session, word};
 use crate::config::StorePath;
+use crate::domain::activity::Activity;
 use crate::domain::hold::{OperatorHold, Orders, Pause};
 use crate::domain::name::{AccountName, PolicyName, SessionId};
-use crate::domain::record::Recall;
+use crate::domain::record::{Lived, Recall};
 use crate::domain::release::Release;
 use crate::domain::time::{SignedDuration, Timestamp, later};
 use crate::domain::verdict::Limit;
@@ -20,6 +22,9 @@ use crate::domain::view::Report;
 const RECALLED_RELEASES: SignedDuration = SignedDuration::from_hours(24);
 /// How long ago a session may have been seen, for an engine that starts to count it as live in the rolling hour.
 const RECALLED_SESSIONS: SignedDuration = SignedDuration::from_hours(1);
+
+/// How long ago a session may have been seen for its activity to be worth remembering.
+const RECALLED_ACTIVITIES: SignedDuration = SignedDuration::from_hours(24);
 
 /// Asks the books and cannot write. Its calls block for as long as a query takes.
 #[derive(Clone, Debug)]
@@ -84,6 +89,12 @@ impl Reader {
         self.ask(|books| report::report(books, since, now, Timestamp::MAX, by))
     }
 
+    /// Every session's runtime that reaches to `since` or past it, one by one, in no order. Instants are the provider's, save the last sighting of a
+    /// session that is not known to be over, which is ours.
+    pub fn lived(&self, account: &AccountName, since: Timestamp, each: impl FnMut(Lived)) -> Result<(), LedgerFault> {
+        self.ask(|books| lived::lived(books, account, since, each))
+    }
+
     fn ask<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, LedgerFault> {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         // One transaction, so that several statements see one state of the books.
@@ -124,16 +135,30 @@ pub(super) fn recall(books: &Connection, name: &AccountName, now: Timestamp) -> 
     let releases = "SELECT * FROM releases WHERE account = ?1 AND ((outcome NOT IN ('confirmed', 'already_ended') AND confirmed_at IS NULL) OR requested_at >= ?2)
          ORDER BY requested_at, id";
     let seen = "SELECT id, last_seen_at FROM sessions WHERE account = ?1 AND last_seen_at >= ?2 ORDER BY id";
-    let would_release = "SELECT id, policy, limit_word FROM would_release WHERE account = ?1 ORDER BY id, policy, limit_word";
+    let would_release = "SELECT id, policy, limit_word FROM would_release WHERE account = ?1 AND shadow = ?2 ORDER BY id, policy, limit_word";
     let guard = "SELECT home, tripped_at, allowance_opened_at, last_complete_at FROM accounts WHERE account = ?1";
     let state = books.prepare_cached(guard)?.query_row([name.as_str()], guardrail).optional()?.unwrap_or_default();
     let recalled = Recall {
         releases: all(books, releases, params![name.as_str(), ago(RECALLED_RELEASES)], rows::release)?,
         seen: all(books, seen, params![name.as_str(), ago(RECALLED_SESSIONS)], |row| Ok((session(row, "id")?, instant(row, "last_seen_at")?)))?,
-        would_release: all(books, would_release, [name.as_str()], counted)?,
+        activities: activities(books, name, later(now, -RECALLED_ACTIVITIES))?,
+        would_release: all(books, would_release, params![name.as_str(), false], counted)?,
+        shadowed: all(books, would_release, params![name.as_str(), true], counted)?,
         ..state
     };
     Ok(recalled)
+}
+
+/// Of sessions that are not known to be over. What cannot be read any more is as if nothing was known, and is said once.
+fn activities(books: &Connection, name: &AccountName, seen_since: Timestamp) -> rusqlite::Result<Vec<(SessionId, Activity)>> {
+    let sql = "SELECT id, activity FROM sessions
+         WHERE account = ?1 AND coalesce(ended_at, last_seen_at) >= ?2 AND ended_at IS NULL AND activity IS NOT NULL ORDER BY id";
+    let found = all(books, sql, params![name.as_str(), millis(seen_since)], |row| Ok((session(row, "id")?, rows::activity(row)?)))?;
+    let unreadable = found.iter().filter(|(_, activity)| activity.is_none()).count();
+    if unreadable > 0 {
+        tracing::warn!(account = %name, sessions = unreadable, "what the books remember of these sessions' activity cannot be read; it counts as not known");
+    }
+    Ok(found.into_iter().filter_map(|(id, activity)| Some((id, activity?))).collect())
 }
 
 fn guardrail(row: &Row<'_>) -> rusqlite::Result<Recall> {

@@ -22,7 +22,7 @@ pub(super) fn forget_some(books: &Connection, retention: SignedDuration, now: Ti
         "releases WHERE rowid IN (SELECT rowid FROM releases
              WHERE (outcome IN ('confirmed', 'already_ended') OR confirmed_at IS NOT NULL) AND coalesce(confirmed_at, requested_at) < ?1",
         "sessions WHERE rowid IN (SELECT rowid FROM sessions WHERE last_seen_at < ?1",
-        "would_release WHERE (account, id, policy, limit_word) IN (SELECT account, id, policy, limit_word FROM would_release AS counted
+        "would_release WHERE (account, id, policy, limit_word, shadow) IN (SELECT account, id, policy, limit_word, shadow FROM would_release AS counted
              WHERE counted_at < ?1
              AND NOT EXISTS (SELECT 1 FROM sessions WHERE account = counted.account AND id = counted.id AND last_seen_at >= ?1)",
         "gaps WHERE (account, from_at) IN (SELECT account, from_at FROM gaps WHERE until_at < ?1",

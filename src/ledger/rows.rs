@@ -4,6 +4,7 @@ use rusqlite::Row;
 use rusqlite::types::{Type, Value as Sql};
 use serde_json::Value;
 
+use crate::domain::activity::Activity;
 use crate::domain::name::{AccountName, Kind, PolicyName, Provider, SessionId};
 use crate::domain::release::{Outcome, Release};
 use crate::domain::session::Parts;
@@ -139,6 +140,11 @@ pub(super) fn maybe_instant(row: &Row<'_>, column: &str) -> rusqlite::Result<Opt
 pub(super) fn json(row: &Row<'_>, column: &str) -> rusqlite::Result<Value> {
     let text: String = row.get(column)?;
     serde_json::from_str(&text).map_err(|error| unreadable(Type::Text, format!("{column} is not JSON: {error}")))
+}
+
+/// What is remembered of a session's activity; nothing where that cannot be read.
+pub(super) fn activity(row: &Row<'_>) -> rusqlite::Result<Option<Activity>> {
+    Ok(row.get_ref("activity")?.as_str().ok().and_then(|text| serde_json::from_str(text).ok()))
 }
 
 fn parts(row: &Row<'_>) -> rusqlite::Result<Parts> {

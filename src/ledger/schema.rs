@@ -10,7 +10,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(super) const APPLICATION_ID: u32 = 0x5352_7072;
 
 /// The steps from an empty file to today's tables; a step that was released is never edited. The format's number is how many of them a file has had.
-pub(super) const MIGRATIONS: &[&str] = &[FORMAT_1, FORMAT_2];
+pub(super) const MIGRATIONS: &[&str] = &[FORMAT_1, FORMAT_2, FORMAT_3];
 
 /// The format that this program reads and writes.
 pub(super) const FORMAT: u32 = MIGRATIONS.len() as u32;
@@ -146,6 +146,30 @@ const FORMAT_2: &str = r#"
     ALTER TABLE sessions ADD COLUMN browser TEXT;
 "#;
 
+/// What limits beside `max_age` need: runtime that is over, and by what it is counted; the activity that was seen; and what shadow policies counted.
+/// `home` is the account's when the session was seen, null in rows that are older than this.
+const FORMAT_3: &str = "
+    ALTER TABLE sessions ADD COLUMN home TEXT;
+    ALTER TABLE sessions ADD COLUMN region TEXT;
+    ALTER TABLE sessions ADD COLUMN keep_alive INTEGER;
+    ALTER TABLE sessions ADD COLUMN activity TEXT;
+    ALTER TABLE sessions ADD COLUMN ended_at INTEGER;
+    CREATE INDEX sessions_by_end ON sessions (account, coalesce(ended_at, last_seen_at));
+
+    CREATE TABLE would_release_3 (
+        account TEXT NOT NULL,
+        id TEXT NOT NULL,
+        policy TEXT NOT NULL,
+        limit_word TEXT NOT NULL,
+        shadow INTEGER NOT NULL,
+        counted_at INTEGER NOT NULL,
+        PRIMARY KEY (account, id, policy, limit_word, shadow)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO would_release_3 SELECT account, id, policy, limit_word, 0, counted_at FROM would_release;
+    DROP TABLE would_release;
+    ALTER TABLE would_release_3 RENAME TO would_release;
+";
+
 /// The format of an open file; zero for a new one.
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
@@ -205,6 +229,25 @@ mod tests {
         assert_eq!((row.id.as_str(), &row.parts, &row.life), ("s1", &crate::domain::session::Parts::default(), &None));
         assert_eq!((row.ended_at.map(|at| at.as_millisecond()), row.saved_cost, row.reason.as_str()), (Some(3), Some(0.5), "old"));
         assert_eq!(row.metadata["env"], "ci");
+    }
+
+    #[test]
+    fn sessions_and_counts_of_format_2_stay_and_nothing_is_made_up_about_them() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, &MIGRATIONS[..2]).unwrap();
+        let old = "INSERT INTO sessions (account, id, provider, kind, created_at, started_at, metadata, first_seen_at, last_seen_at)
+                VALUES ('growth', 's1', 'browserbase', 'session', 1, 2, '{\"env\":\"ci\"}', 3, 9);
+            INSERT INTO would_release VALUES ('growth', 's1', 'ci', 'max_age', 5);";
+        connection.execute_batch(old).unwrap();
+        migrate(&mut connection, MIGRATIONS).unwrap();
+        let at = |millis| crate::domain::time::Timestamp::from_millisecond(millis).unwrap();
+        let recall = super::super::queries::recall(&connection, &"growth".into(), at(10)).unwrap();
+        assert_eq!(recall.would_release, [("s1".into(), "ci".into(), crate::domain::verdict::Limit::MaxAge)]);
+        assert_eq!((recall.shadowed, recall.activities), (Vec::new(), Vec::new()));
+        let mut lived = Vec::new();
+        super::super::lived::lived(&connection, &"growth".into(), at(9), |one| lived.push(one)).unwrap();
+        assert_eq!((lived[0].until, lived[0].over, lived[0].session.since()), (at(9), false, at(2)));
+        assert_eq!((&lived[0].session.region, lived[0].session.keep_alive_unlearnt), (&None, true));
     }
 
     #[test]

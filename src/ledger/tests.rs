@@ -9,6 +9,8 @@ use crate::domain::session::Parts;
 use crate::domain::time::later;
 use crate::domain::verdict::Limit;
 
+mod sessions;
+
 pub(super) fn at(second: i64) -> Timestamp {
     later("2026-11-20T12:00:00Z".parse().unwrap(), SignedDuration::from_secs(second))
 }
@@ -337,13 +339,15 @@ fn forgetting_spares_what_is_open_and_what_would_be_counted_again() {
     let day = SignedDuration::from_hours(24);
     let now = later(at(0), day * 10);
     let would =
-        |id: &str| Record::WouldRelease { account: account(), id: id.into(), policy: "ci".into(), limit: Limit::MaxAge, shadow: false, at: at(0) };
+        |id: &str, shadow| Record::WouldRelease { account: account(), id: id.into(), policy: "ci".into(), limit: Limit::MaxAge, shadow, at: at(0) };
     let records = [
         Record::Release(Box::new(release("final", Outcome::AlreadyEnded))),
         Record::Release(Box::new(release("open", Outcome::Denied))),
         Record::Seen(vec![sighting("gone", at(0)), sighting("live", now)]),
-        would("gone"),
-        would("live"),
+        would("gone", false),
+        would("gone", true),
+        would("live", false),
+        would("live", true),
     ];
     records.iter().for_each(|record| apply::record(&books, record).unwrap());
     let hold = "INSERT INTO holds VALUES ('s', 0, ?1, 'r')";
@@ -351,14 +355,15 @@ fn forgetting_spares_what_is_open_and_what_would_be_counted_again() {
 
     assert!(!retention::forget_some(&books, SignedDuration::ZERO, now).unwrap());
     let count = |table: &str| -> i64 { books.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap() };
-    assert_eq!((count("releases"), count("sessions"), count("would_release"), count("holds")), (2, 2, 2, 1));
+    assert_eq!((count("releases"), count("sessions"), count("would_release"), count("holds")), (2, 2, 4, 1));
     retention::forget_some(&books, day, now).unwrap();
     retention::forget_some(&books, day, now).unwrap();
     let recall = queries::recall(&books, &account(), now).unwrap();
     assert_eq!(recall.releases.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["open"]);
     assert_eq!(recall.seen, [("live".into(), now)]);
     assert_eq!(recall.would_release, [("live".into(), "ci".into(), Limit::MaxAge)]);
-    assert_eq!(count("holds"), 1);
+    assert_eq!(recall.shadowed, recall.would_release);
+    assert_eq!((count("would_release"), count("holds")), (2, 1));
 }
 
 #[test]

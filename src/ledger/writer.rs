@@ -31,6 +31,8 @@ pub(super) enum Job {
     Record(Record),
     Intend(Box<Release>, Reply<()>),
     Recall(AccountName, Timestamp, Reply<Recall>),
+    /// Answered once everything before it is on the disk; refused where that cannot be written.
+    CatchUp(Reply<()>),
     Flush(oneshot::Sender<()>),
     #[cfg(test)]
     Meddle(Box<dyn FnOnce(&Connection) + Send>),
@@ -39,7 +41,7 @@ pub(super) enum Job {
 impl Job {
     /// Somebody waits for the answer, and a fault is one.
     const fn wants_an_answer(&self) -> bool {
-        matches!(self, Self::Intend(..) | Self::Recall(..))
+        matches!(self, Self::Intend(..) | Self::Recall(..) | Self::CatchUp(_))
     }
 
     const fn is_droppable(&self) -> bool {
@@ -48,7 +50,7 @@ impl Job {
 
     fn refuse(self, fault: &LedgerFault) {
         match self {
-            Self::Intend(_, reply) => drop(reply.send(Err(fault.clone()))),
+            Self::Intend(_, reply) | Self::CatchUp(reply) => drop(reply.send(Err(fault.clone()))),
             Self::Recall(_, _, reply) => drop(reply.send(Err(fault.clone()))),
             Self::Record(_) | Self::Flush(_) => {}
             #[cfg(test)]
@@ -248,6 +250,7 @@ impl Writer {
                     let recalled = queries::recall(&self.connection, &account, now);
                     drop(reply.send(recalled.map_err(|error| self.desk.place.fault(error))));
                 }
+                Job::CatchUp(reply) => drop(reply.send(Ok(()))),
                 Job::Flush(done) => drop(done.send(())),
                 #[cfg(test)]
                 Job::Meddle(_) => {}

@@ -1,11 +1,12 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prometheus::proto::MetricType;
 
 use super::*;
 use crate::config::Credential;
 use crate::domain::name::Provider;
-use crate::domain::time::SignedDuration;
+use crate::domain::time::{SignedDuration, Timestamp};
+use crate::domain::view::BudgetView;
 
 /// The metrics as documented: name, type, labels.
 const DOCUMENTED: &[(&str, MetricType, &[&str])] = &[
@@ -14,9 +15,11 @@ const DOCUMENTED: &[(&str, MetricType, &[&str])] = &[
     ("process_resident_memory_bytes", MetricType::GAUGE, &[]),
     ("process_start_time_seconds", MetricType::GAUGE, &[]),
     ("session_reaper_books_writable", MetricType::GAUGE, &[]),
+    ("session_reaper_budget_left_seconds", MetricType::GAUGE, &["account", "group", "policy"]),
     ("session_reaper_build_info", MetricType::GAUGE, &["commit", "version"]),
     ("session_reaper_clock_skew_seconds", MetricType::GAUGE, &["account"]),
     ("session_reaper_config_last_reload_successful", MetricType::GAUGE, &[]),
+    ("session_reaper_evidence_total", MetricType::COUNTER, &["account", "finding"]),
     ("session_reaper_guardrail_tripped", MetricType::GAUGE, &["account"]),
     ("session_reaper_holds", MetricType::GAUGE, &["account", "hold"]),
     ("session_reaper_listing_rows_rejected_total", MetricType::COUNTER, &["account"]),
@@ -32,6 +35,8 @@ const DOCUMENTED: &[(&str, MetricType, &[&str])] = &[
     ("session_reaper_saved_runtime_seconds_total", MetricType::COUNTER, &["account", "limit", "policy", "provider"]),
     ("session_reaper_sessions", MetricType::GAUGE, &["account", "policy", "verdict"]),
     ("session_reaper_sessions_released_total", MetricType::COUNTER, &["account", "limit", "policy", "provider"]),
+    ("session_reaper_shadow_changes", MetricType::GAUGE, &["account", "change", "policy"]),
+    ("session_reaper_shadow_would_release_total", MetricType::COUNTER, &["account", "limit", "policy"]),
     ("session_reaper_tags_unreadable_total", MetricType::COUNTER, &["account", "policy"]),
     ("session_reaper_would_release_total", MetricType::COUNTER, &["account", "limit", "policy"]),
 ];
@@ -62,7 +67,10 @@ fn declared() -> Metrics {
 
 #[test]
 fn the_documented_metrics_are_those_that_are_shown() {
-    let mut shown: Vec<(String, MetricType, BTreeSet<String>)> = declared()
+    let metrics = declared();
+    // Which groups a budget has is only known from sessions.
+    metrics.budgets(&"growth".into(), &[budget("ci", None, 60)]);
+    let mut shown: Vec<(String, MetricType, BTreeSet<String>)> = metrics
         .gather()
         .iter()
         .map(|family| {
@@ -86,6 +94,12 @@ fn every_known_series_starts_at_zero() {
         r#"session_reaper_holds{account="growth",hold="max_release_fraction"} 0"#,
         r#"session_reaper_sessions{account="growth",policy="",verdict="unmatched"} 0"#,
         r#"session_reaper_sessions{account="growth",policy="ci",verdict="due"} 0"#,
+        r#"session_reaper_sessions_released_total{account="growth",limit="budget",policy="ci",provider="browserbase"} 0"#,
+        r#"session_reaper_shadow_would_release_total{account="growth",limit="max_running",policy="ci"} 0"#,
+        r#"session_reaper_shadow_changes{account="growth",change="would_spare",policy="ci"} 0"#,
+        r#"session_reaper_evidence_total{account="growth",finding="quiet"} 0"#,
+        r#"session_reaper_provider_requests_total{account="growth",operation="evidence",status="200"} 0"#,
+        r#"session_reaper_provider_request_duration_seconds_count{account="growth",operation="evidence"} 0"#,
         r#"session_reaper_release_overrun_seconds_bucket{account="growth",le="0.001"} 0"#,
         r#"session_reaper_build_info{commit="abc",version="1.2.3"} 1"#,
         "# HELP session_reaper_sessions_released_total Sessions that the provider says ended on our request.",
@@ -117,6 +131,80 @@ fn a_census_replaces_the_one_before_it() {
     assert_eq!(metrics.sessions.with_label_values(&["growth", "ci", "due"]).get(), 0);
     assert_eq!(metrics.sessions.with_label_values(&["growth", "", "unmatched"]).get(), 2);
     assert_eq!(metrics.holds.with_label_values(&["growth", "observe"]).get(), 0);
+}
+
+#[test]
+fn what_shadow_policies_would_change_is_that_of_the_last_census() {
+    let metrics = declared();
+    let gauge = |change: Change| metrics.shadow_changes.with_label_values(&["growth", "ci", change.as_str()]).get();
+    metrics.shadows(&"growth".into(), &BTreeMap::from([(("ci".into(), Change::WouldRelease), 3)]));
+    metrics.shadows(&"research".into(), &BTreeMap::new());
+    assert_eq!((gauge(Change::WouldRelease), gauge(Change::WouldSpare)), (3, 0));
+    metrics.shadows(&"growth".into(), &BTreeMap::from([(("ci".into(), Change::WouldSpare), 1)]));
+    assert_eq!((gauge(Change::WouldRelease), gauge(Change::WouldSpare)), (0, 1));
+}
+
+fn budget(policy: &str, group: Option<&str>, left: i64) -> BudgetView {
+    BudgetView {
+        account: "growth".into(),
+        policy: policy.into(),
+        shadow: false,
+        per: group.map(|_| "metadata.team".to_owned()),
+        group: group.map(str::to_owned),
+        every: "week",
+        from: Timestamp::UNIX_EPOCH,
+        until: Timestamp::UNIX_EPOCH,
+        allowed: SignedDuration::from_hours(50),
+        spent: SignedDuration::ZERO,
+        left: SignedDuration::from_secs(left),
+        spent_at: None,
+    }
+}
+
+/// The group and the seconds left of each series of a policy, in the order of the text.
+fn left(metrics: &Metrics, account: &str, policy: &str) -> Vec<(String, f64)> {
+    let text = metrics.render().expect("text");
+    let start = format!("session_reaper_budget_left_seconds{{account=\"{account}\",group=\"");
+    let lines = text.lines().filter_map(|line| line.strip_prefix(&start)?.split_once(&format!("\",policy=\"{policy}\"}} ")));
+    lines.map(|(group, value)| (group.to_owned(), value.parse().expect("a number"))).collect()
+}
+
+#[test]
+fn a_budget_shows_what_is_left_of_it_and_groups_that_are_gone_vanish() {
+    let metrics = declared();
+    let (growth, research) = ("growth".into(), "research".into());
+    metrics.budgets(&research, &[budget("ci", Some("other"), 9)]);
+    metrics.budgets(&growth, &[budget("ci", Some("ml"), 60), budget("ci", None, 30), budget("nightly", None, 1)]);
+    assert_eq!(left(&metrics, "growth", "ci"), [(String::new(), 30.0), ("ml".to_owned(), 60.0)]);
+    metrics.budgets(&growth, &[budget("ci", Some("ml"), 50)]);
+    assert_eq!(left(&metrics, "growth", "ci"), [("ml".to_owned(), 50.0)]);
+    assert_eq!(left(&metrics, "growth", "nightly"), []);
+    assert_eq!(left(&metrics, "research", "ci"), [("other".to_owned(), 9.0)], "another account's stay");
+}
+
+#[test]
+fn of_many_groups_the_fifty_with_the_least_left_are_shown() {
+    let metrics = declared();
+    let groups = |first: i64| (0..200).map(|n| budget("ci", Some(&format!("g{n:03}")), (n - first).abs())).collect::<Vec<_>>();
+    let shown = |first: i64| {
+        let budgets: Vec<BudgetView> = groups(first).into_iter().chain([budget("other", None, 10_000)]).collect();
+        metrics.budgets(&"growth".into(), &budgets);
+        left(&metrics, "growth", "ci").into_iter().map(|(group, _)| group).collect::<Vec<_>>()
+    };
+    let range = |from: i64, to: i64| (from..to).map(|n| format!("g{n:03}")).collect::<Vec<_>>();
+    assert_eq!(shown(0), range(0, 50));
+    assert_eq!(shown(199), range(150, 200), "what falls out of the list is shown no more");
+    assert_eq!(left(&metrics, "growth", "other").len(), 1, "each policy by itself");
+}
+
+#[test]
+fn a_group_is_short_and_shows_no_key() {
+    let metrics = declared();
+    let long = "é".repeat(101);
+    let also_long = format!("{}x", "é".repeat(100));
+    let groups = [("bb_live_abcdef", 5), ("https://ann:pw@example.test/", 7), (long.as_str(), 9), (also_long.as_str(), 8)];
+    metrics.budgets(&"growth".into(), &groups.map(|(group, seconds)| budget("ci", Some(group), seconds)));
+    assert_eq!(left(&metrics, "growth", "ci"), [("[not shown]".to_owned(), 5.0), ("é".repeat(100), 8.0)]);
 }
 
 #[test]

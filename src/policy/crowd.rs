@@ -30,7 +30,7 @@ pub struct Member {
 
 impl Order {
     /// The smallest goes first.
-    pub fn key<'a>(self, member: &'a Member) -> (bool, bool, Timestamp, &'a SessionId) {
+    pub fn key(self, member: &Member) -> (bool, bool, Timestamp, &SessionId) {
         let (unknown, since) = match (self, member.last_active) {
             (Self::Idlest, Some(active)) => (false, active),
             (Self::Idlest, None) => (true, member.since),

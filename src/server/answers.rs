@@ -44,7 +44,7 @@ pub(super) async fn index() -> &'static str {
      /metrics            Prometheus text\n\
      /healthz            200 while the loops tick\n\
      /readyz             200 after each account's first listing\n\
-     /api/v1/sessions    live sessions with verdict, policy and deadline\n\
+     /api/v1/sessions    live sessions with verdict, policy and deadline; budgets\n\
      /api/v1/accounts    accounts with their health\n\
      /api/v1/releases    releases, newest first: ?limit=100&since=7d\n\
      /api/v1/savings     saved runtime and cost: ?since=7d&by=policy\n"

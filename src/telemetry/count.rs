@@ -20,8 +20,15 @@ pub(super) fn count(metrics: &Metrics, event: &Event) {
             }
         }
         What::Skew { skew } => metrics.clock_skew.with_label_values(&[account]).set(exact(*skew)),
-        What::Heard { .. } | What::ShadowWouldRelease { .. } => {}
-        What::Census { sessions, holds, .. } => metrics.census(&event.account, sessions, holds),
+        What::Census { sessions, holds, shadows, budgets } => {
+            metrics.census(&event.account, sessions, holds);
+            metrics.shadows(&event.account, shadows);
+            metrics.budgets(&event.account, budgets);
+        }
+        What::Heard { finding, .. } => metrics.evidence.with_label_values(&[account, finding.as_str()]).inc(),
+        What::ShadowWouldRelease { policy, limit, .. } => {
+            metrics.shadow_would_release.with_label_values(&[account, policy.as_str(), limit.as_str()]).inc();
+        }
         What::TagUnreadable { policy, .. } => metrics.tags_unreadable.with_label_values(&[account, policy.as_str()]).inc(),
         What::WouldRelease { policy, limit, .. } => metrics.would_release.with_label_values(&[account, policy.as_str(), limit.as_str()]).inc(),
         // The intent of this one is on disk: the books take writes.

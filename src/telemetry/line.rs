@@ -17,11 +17,15 @@ pub(super) fn write(event: &Event, news: News) {
             polled(account, news, Poll { outcome: *outcome, live: *live, rejected: *rejected, fault })
         }
         What::Skew { skew } => skewed(account, *skew, news),
-        What::Census { .. } | What::StuckCount { .. } | What::Heard { .. } | What::ShadowWouldRelease { .. } => {}
+        What::Census { .. } | What::StuckCount { .. } => {}
+        What::Heard { id, finding } => debug!(%account, session = %id, %finding, "asked the provider about this session's activity"),
         What::TagUnreadable { id, policy, tag, found, why } => {
             warn!(%account, session = %id, %policy, %tag, %found, %why, "a tag is no duration; the policy's own limit holds");
         }
         What::WouldRelease { id, policy, limit, reason } => info!(%account, session = %id, %policy, %limit, %reason, "would release this session"),
+        What::ShadowWouldRelease { id, policy, limit, reason } => {
+            info!(%account, session = %id, %policy, %limit, %reason, "this shadow policy would release this session; nothing is done");
+        }
         What::Refused { fault, again_at } => {
             error!(%account, %fault, again_at = %rfc3339(*again_at), "the provider refuses the account's credential; replace it or its rights");
         }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
@@ -5,12 +6,14 @@ use serde_json::json;
 
 use super::log::{Shape, subscriber};
 use super::*;
+use crate::domain::activity::Finding;
 use crate::domain::event::{Operation, PollOutcome, What};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::name::{Kind, Provider};
 use crate::domain::release::{Outcome, Release, RequestOutcome};
 use crate::domain::time::{SignedDuration, Timestamp};
 use crate::domain::verdict::Limit;
+use crate::domain::view::{BudgetView, Change};
 
 #[derive(Clone, Default)]
 struct Page(Arc<Mutex<Vec<u8>>>);
@@ -169,4 +172,45 @@ fn books_that_take_a_write_again_are_writable_again() {
     let refused = || What::BooksRefused { id: "s-1".into(), why: "disk full".into() };
     assert_eq!(told(Shape::Text, "info", [refused()]).1.books_writable.get(), 0);
     assert_eq!(told(Shape::Text, "info", [refused(), What::Requesting { release: release() }]).1.books_writable.get(), 1);
+}
+
+#[test]
+fn asking_about_activity_is_counted_and_shadow_policies_stand_apart() {
+    let heard = |finding| What::Heard { id: "s-1".into(), finding };
+    let shadow = What::ShadowWouldRelease { id: "s-2".into(), policy: "trial".into(), limit: Limit::Budget, reason: "the budget is spent".into() };
+    let (text, metrics) = told(Shape::Text, "debug", [heard(Finding::Quiet), heard(Finding::Failed), heard(Finding::Quiet), shadow]);
+    let levels: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
+    assert_eq!(levels, ["DEBUG", "DEBUG", "DEBUG", "INFO"], "{text}");
+    assert!(text.lines().last().is_some_and(|line| line.contains("shadow") && line.contains("policy=trial") && line.contains("s-2")), "{text}");
+    assert_eq!(metrics.evidence.with_label_values(&["growth", "quiet"]).get(), 2);
+    assert_eq!(metrics.shadow_would_release.with_label_values(&["growth", "trial", "budget"]).get(), 1);
+    assert_eq!(metrics.would_release.with_label_values(&["growth", "trial", "budget"]).get(), 0);
+}
+
+#[test]
+fn a_census_tells_what_shadow_policies_would_change_and_what_budgets_have_left() {
+    let at = Timestamp::UNIX_EPOCH;
+    let budget = BudgetView {
+        account: "growth".into(),
+        policy: "research".into(),
+        shadow: false,
+        per: Some("metadata.team".into()),
+        group: Some("ml".into()),
+        every: "week",
+        from: at,
+        until: at,
+        allowed: SignedDuration::from_hours(50),
+        spent: SignedDuration::from_hours(38),
+        left: SignedDuration::from_hours(12),
+        spent_at: None,
+    };
+    let census = What::Census {
+        sessions: BTreeMap::new(),
+        holds: BTreeMap::new(),
+        shadows: BTreeMap::from([(("trial".into(), Change::WouldSpare), 2)]),
+        budgets: vec![budget],
+    };
+    let (_, metrics) = told(Shape::Text, "debug", [census]);
+    assert_eq!(metrics.shadow_changes.with_label_values(&["growth", "trial", "would_spare"]).get(), 2);
+    assert!((metrics.budget_left.with_label_values(&["growth", "research", "ml"]).get() - 43_200.0).abs() < 1e-9);
 }

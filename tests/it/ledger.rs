@@ -17,9 +17,10 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use serde_json::json;
 use session_reaper::config::StorePath;
+use session_reaper::domain::activity::Activity;
 use session_reaper::domain::hold::{OperatorHold, Pause};
 use session_reaper::domain::name::{Kind, Provider, SessionId};
-use session_reaper::domain::record::Record;
+use session_reaper::domain::record::{Record, Sighting};
 use session_reaper::domain::release::{Outcome, Release};
 use session_reaper::domain::session::Parts;
 use session_reaper::domain::time::{SignedDuration, Timestamp, later};
@@ -250,6 +251,42 @@ fn orders_survive_a_restart_and_need_no_daemon() {
     operator(&path).pause(&Pause { account: Some("growth".into()), placed_at: at(1), reason: "incident".to_owned() }).unwrap();
     let ledger = open_for_ever(&path).unwrap();
     assert_eq!(ledger.orders().borrow().pause(&"growth".into()).map(|pause| pause.reason.as_str()), Some("incident"));
+}
+
+#[test]
+fn what_a_session_did_and_how_long_it_ran_survive_a_restart() {
+    block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("books.db");
+        let ledger = open_for_ever(&path).unwrap();
+        let activity = Activity { first_seen: Some(at(0)), sightings: 2, last_active: Some(at(30)), ..Activity::default() };
+        let sighting = |id: &str| Sighting {
+            account: "growth".into(),
+            provider: Provider::Browserbase,
+            id: id.into(),
+            kind: Kind::Session,
+            browser: None,
+            created_at: at(0),
+            started_at: None,
+            expires_at: None,
+            region: None,
+            keep_alive: Some(true),
+            metadata: json!({ "team": "ml" }),
+            activity: activity.clone(),
+            seen_at: at(60),
+        };
+        ledger.record(Record::Seen(vec![sighting("running"), sighting("over")]));
+        ledger.record(Record::Gone { account: "growth".into(), id: "over".into(), at: at(50) });
+        ledger.close();
+
+        let ledger = open_for_ever(&path).unwrap();
+        let recall = ledger.recall(&"growth".into(), at(90)).await.unwrap();
+        assert_eq!(recall.activities, [(SessionId::from("running"), activity)]);
+        let mut lived = Vec::new();
+        reader(&path).lived(&"growth".into(), at(0), |one| lived.push((one.session.id.to_string(), one.until, one.over))).unwrap();
+        lived.sort();
+        assert_eq!(lived, [("over".to_owned(), at(50), true), ("running".to_owned(), at(60), false)]);
+    });
 }
 
 #[test]

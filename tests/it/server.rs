@@ -9,8 +9,8 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use session_reaper::config::ServerSettings;
 use session_reaper::domain::release::Release;
-use session_reaper::domain::time::Timestamp;
-use session_reaper::domain::view::{AccountView, Mode, Overrun, Report, ReportRow, Snapshot};
+use session_reaper::domain::time::{SignedDuration, Timestamp};
+use session_reaper::domain::view::{AccountView, BudgetView, Mode, Overrun, Report, ReportRow, Snapshot};
 use session_reaper::metrics::Metrics;
 use session_reaper::server::{Answer, Server, Source};
 use tokio_util::sync::CancellationToken;
@@ -48,7 +48,21 @@ impl Source for Fake {
     }
 
     fn snapshot(&self) -> Answer<Snapshot> {
-        self.answer(Snapshot { at: self.now(), mode: Mode::Observe, accounts: Vec::new(), sessions: Vec::new(), budgets: Vec::new() })
+        let budget = BudgetView {
+            account: "growth".into(),
+            policy: "research".into(),
+            shadow: false,
+            per: Some("metadata.team".to_owned()),
+            group: Some("ml".to_owned()),
+            every: "week",
+            from: self.now(),
+            until: self.now(),
+            allowed: SignedDuration::from_hours(50),
+            spent: SignedDuration::from_mins(2_275),
+            left: SignedDuration::from_mins(725),
+            spent_at: None,
+        };
+        self.answer(Snapshot { at: self.now(), mode: Mode::Observe, accounts: Vec::new(), sessions: Vec::new(), budgets: vec![budget] })
     }
 
     fn accounts(&self) -> Answer<Vec<AccountView>> {
@@ -163,6 +177,18 @@ async fn every_path_answers() {
     let releases: Value = server.get("/api/v1/releases").await.json().await.expect("JSON");
     assert_eq!(releases, json!({ "releases": [] }));
     assert_eq!(error_of(server.get("/nowhere").await).await.0, 404);
+}
+
+#[tokio::test]
+async fn the_sessions_come_with_what_budgets_have_left() {
+    let answer: Value = open(Mood::Well).await.get("/api/v1/sessions").await.json().await.expect("JSON");
+    assert_eq!(answer["sessions"], json!([]));
+    let budget = json!({
+        "account": "growth", "policy": "research", "shadow": false, "per": "metadata.team", "group": "ml", "every": "week",
+        "from": "2026-11-20T12:00:00.000Z", "until": "2026-11-20T12:00:00.000Z",
+        "allowed_seconds": 180_000.0, "spent_seconds": 136_500.0, "left_seconds": 43_500.0, "spent_at": null,
+    });
+    assert_eq!(answer["budgets"], json!([budget]));
 }
 
 #[tokio::test]

@@ -11,9 +11,10 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::config::{self, Credentials, Source, StorePath};
+use crate::domain::activity::Activity;
 use crate::domain::name::SessionId;
 use crate::domain::release::{Outcome, Release};
-use crate::domain::time::SignedDuration;
+use crate::domain::time::{SignedDuration, Timestamp};
 use crate::ledger::OpenOptions;
 use crate::metrics::Metrics;
 
@@ -151,4 +152,21 @@ async fn back_at_its_old_address_an_account_finds_its_old_loop() {
     }
     assert_eq!((crew.tasks.len(), crew.leaving.len()), (2, 1));
     assert!(crew.members.values().next().unwrap().home.0.contains(&here));
+}
+
+#[test]
+fn what_was_learnt_elsewhere_is_not_recalled_and_what_is_held_back_is() {
+    let settings = setup("https://example.test").config.accounts.remove(0);
+    let learnt = Recall {
+        releases: vec![crate::domain::fixtures::release("s", Timestamp::UNIX_EPOCH)],
+        seen: vec![("s".into(), Timestamp::UNIX_EPOCH)],
+        activities: vec![("s".into(), Activity::default())],
+        home: Some(Home::of(&settings).0),
+        tripped_at: Some(Timestamp::UNIX_EPOCH),
+        ..Recall::default()
+    };
+    assert_eq!(recall_at_home(learnt.clone(), &settings), learnt);
+    let home = Some("browserbase https://elsewhere.test".to_owned());
+    let expected = Recall { home: home.clone(), tripped_at: learnt.tripped_at, ..Recall::default() };
+    assert_eq!(recall_at_home(Recall { home, ..learnt }, &settings), expected);
 }
