@@ -8,6 +8,8 @@ pub(super) struct Key {
     pub(super) name: &'static str,
     pub(super) shape: Shape,
     pub(super) required: bool,
+    /// What holds where a table that may stand many times does not say.
+    pub(super) usual: Option<&'static str>,
     /// One sentence, for editors.
     pub(super) about: &'static str,
 }
@@ -98,11 +100,15 @@ impl Shape {
 }
 
 const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
-    Key { name, shape, required: false, about }
+    Key { name, shape, required: false, usual: None, about }
 }
 
 const fn required(name: &'static str, shape: Shape, about: &'static str) -> Key {
-    Key { name, shape, required: true, about }
+    Key { name, shape, required: true, usual: None, about }
+}
+
+const fn usually(usual: &'static str, name: &'static str, shape: Shape, about: &'static str) -> Key {
+    Key { name, shape, required: false, usual: Some(usual), about }
 }
 
 const PROVIDERS: Words = Words { known: &["browserbase", "browser-use"], not_yet: &["selenium-grid"] };
@@ -160,7 +166,7 @@ const ACCOUNT: &[Key] = &[
     key("currency", Currency, "currency of the price"),
 ];
 
-const POLICY: &[Key] = &[
+pub(super) const POLICY: &[Key] = &[
     required("name", Name, "what metrics, reports and reasons call it"),
     required("match", Selector, "which sessions: \"all\", or a table of which every key must fit"),
     key("protect", Flag, "never release these"),
@@ -168,7 +174,7 @@ const POLICY: &[Key] = &[
     key("max_age_tag", Text, "metadata key under which a session may name its own maximum age"),
     key("max_age_ceiling", Duration(Span::Positive), "the most that a session may ask for by its tag"),
     key("idle", Duration(Span::Positive), "release after this long without activity, once the provider could tell"),
-    key("idle_without_evidence", Word(WITHOUT_EVIDENCE), "what idle means where the provider has nothing that could tell; default keep"),
+    usually("keep", "idle_without_evidence", Word(WITHOUT_EVIDENCE), "what idle means where the provider has nothing that could tell"),
     key("max_running", Table(MAX_RUNNING), "most sessions at once; those over the count are released"),
     key("budget", Table(BUDGET), "most runtime in a day, week or month; past it the sessions are released"),
     key("shadow", Flag, "judge beside the other policies, and never release"),
@@ -177,25 +183,28 @@ const POLICY: &[Key] = &[
 const MAX_RUNNING: &[Key] = &[
     required("count", Count, "most sessions at once, in each group"),
     key("per", Per, COUNTED_APART),
-    key("release", Word(ORDERS), "which of those over the count go; default oldest"),
+    usually("oldest", "release", Word(ORDERS), "which of those over the count go"),
 ];
 
 const BUDGET: &[Key] = &[
     required("browser_hours", Hours, "runtime that the sessions of a group may have together in each period"),
     key("per", Per, COUNTED_APART),
     required("every", Word(PERIODS), "how long a period is; a week begins on Monday"),
-    key("time_zone", Zone, "whose midnight begins a period; default UTC"),
-    key("release", Word(ORDERS), "which go first once it is spent; default oldest"),
+    usually("UTC", "time_zone", Zone, "whose midnight begins a period"),
+    usually("oldest", "release", Word(ORDERS), "which go first once it is spent"),
 ];
 
 const COUNTED_APART: &str = "provider, kind, region, keep_alive or metadata.KEY: the sessions of each value are counted apart";
 
 const WINDOW: &[Key] = &[
-    key("days", Days, "days on which it opens: Mon-Fri, or Sat,Sun; default every day"),
-    key("from", Clock, "time of day at which it opens; default 00:00"),
-    key("to", ClockOrEnd, "time of day at which it closes, on the next day where that is before from; default 24:00"),
-    key("time_zone", Zone, "whose clock is meant; default UTC"),
+    usually("Mon-Sun", "days", Days, "days on which it opens: Mon-Fri, or Sat,Sun"),
+    usually("00:00", "from", Clock, "time of day at which it opens"),
+    usually("24:00", "to", ClockOrEnd, "time of day at which it closes, on the next day where that is before from"),
+    usually("UTC", "time_zone", Zone, "whose clock is meant"),
 ];
+
+/// Keys that say more of a limit, and of which.
+pub(super) const MORE: [(&str, &str); 3] = [("max_age_tag", "max_age"), ("max_age_ceiling", "max_age"), ("idle_without_evidence", "idle")];
 
 /// The keys that are ways to outstay.
 pub(super) const LIMITS: [&str; 4] = ["max_age", "idle", "max_running", "budget"];

@@ -4,7 +4,7 @@ use figment::value::Value;
 
 use super::Reading;
 use super::fault::{KeyPath, nearest, shown};
-use super::keys::LIMITS;
+use super::keys::{LIMITS, MORE};
 use super::shape::Report;
 use super::table::Table;
 use super::week::{USUAL_ZONE, zone};
@@ -16,9 +16,6 @@ use crate::policy::max_age::MaxAge;
 use crate::policy::max_running::MaxRunning;
 use crate::policy::per::Per;
 use crate::policy::{Limits, Rule};
-
-/// Keys that say more of a limit, and which.
-const MORE: [(&str, &str); 3] = [("max_age_tag", "max_age"), ("max_age_ceiling", "max_age"), ("idle_without_evidence", "idle")];
 
 impl<'a> Reading<'a> {
     pub(super) fn rule(&mut self, table: &Table<'a>) -> Option<Rule> {

@@ -112,6 +112,7 @@ fn described(key: &Key, draft: Draft) -> Value {
         (Value::Object(keys), Draft::Seven) if keys.contains_key("$ref") => json!({ "description": key.about, "allOf": [schema] }),
         (Value::Object(keys), _) => {
             keys.insert("description".to_owned(), key.about.into());
+            keys.extend(key.usual.map(|usual| ("default".to_owned(), usual.into())));
             schema
         }
         _ => schema,
