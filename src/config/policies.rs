@@ -53,10 +53,10 @@ impl<'a> Reading<'a> {
     /// What the shape of a match's keys does not tell, at any depth.
     fn every_key(&mut self, keys: &Table<'a>) {
         self.known_accounts(keys);
-        if let Some(table) = keys.table("window") {
-            if week::window(&mut self.report, &table).is_some_and(|window| window.is_always()) {
-                self.warnings.push(format!("{}: a window that never closes: it fits at all times", table.path));
-            }
+        if let Some(table) = keys.table("window")
+            && week::window(&mut self.report, &table).is_some_and(|window| window.is_always())
+        {
+            self.warnings.push(format!("{}: a window that never closes: it fits at all times", table.path));
         }
         keys.table("not").iter().for_each(|inner| self.every_key(inner));
         keys.tables("any").iter().for_each(|inner| self.every_key(inner));

@@ -28,7 +28,7 @@ pub struct Member {
 
 impl Order {
     /// The smallest goes first.
-    pub fn key<'a>(self, member: &'a Member) -> (bool, Timestamp, &'a SessionId) {
+    pub fn key(self, member: &Member) -> (bool, Timestamp, &SessionId) {
         match (self, member.last_active) {
             (Self::Idlest, Some(active)) => (false, active, &member.id),
             (Self::Idlest, None) => (true, member.since, &member.id),

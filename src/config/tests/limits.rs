@@ -105,7 +105,10 @@ fn what_is_shown_as_in_force_means_the_same_when_it_is_written_out() {
         let more = ["policies", "accounts"].map(|key| format!("{key} = {}\n", inline(&first.effective[key])));
         assert_eq!(loaded(&more.concat()).expect("valid").config.policies, first.config.policies);
     }
-    let shown = loaded(LIMITS).expect("valid").effective;
+    let Loaded { effective: shown, provenance, .. } = loaded(LIMITS).expect("valid");
+    let from = |key: &str| provenance.iter().find(|shown| shown.key == key).map(|shown| (shown.value.as_str(), shown.from.as_str()));
+    assert_eq!(from("policies[2].match.any[1].window.days"), Some(("\"Mon-Sun\"", "default")));
+    assert_eq!(from("policies[0].max_running.release"), Some(("\"oldest\"", "default")));
     let window = &shown["policies"][0]["match"]["not"]["window"];
     assert_eq!([&window["from"], &window["to"], &window["time_zone"]], ["00:00", "24:00", "UTC"]);
     assert_eq!(shown["policies"][2]["match"]["any"][1]["window"]["days"], "Mon-Sun");
