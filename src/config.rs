@@ -1,7 +1,7 @@
 //! The configuration as meant: read, checked, and with every default filled in.
 //!
-//! figment merges the layers and knows from which each value came; [`shape`] walks the merged tree by the table in [`keys`]; [`accounts`] and [`policies`] read
-//! what it says. Each goes on after a fault, so that all are told at once.
+//! figment merges the layers and knows from which each value came; [`shape`] walks the merged tree by the table in [`keys`]; [`accounts`], [`policies`] and [`limits`]
+//! read what it says. Each goes on after a fault, so that all are told at once.
 
 mod accounts;
 mod address;
@@ -10,11 +10,13 @@ mod effective;
 mod fault;
 mod keys;
 mod layers;
+mod limits;
 mod matcher;
 mod policies;
 mod schema;
 mod shape;
 mod table;
+mod week;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

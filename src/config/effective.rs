@@ -5,7 +5,8 @@ use serde_json::{Map, json};
 
 use super::accounts::{CURRENCY, provider_defaults};
 use super::address::names_version;
-use super::fault::{HIDDEN, KeyPath, looks_secret, shown};
+use super::fault::{self, HIDDEN, KeyPath, looks_secret};
+use super::keys::{self, Key, MATCH, MORE, Shape};
 use super::layers::{DATETIME, Merged, Origins};
 use super::table::Table;
 use super::{AccountSettings, Config};
@@ -23,17 +24,42 @@ pub struct Provenance {
 
 /// The effective configuration as one tree, and as a list of keys.
 pub(super) fn show(merged: &Merged, config: &Config) -> (serde_json::Value, Vec<Provenance>) {
-    let mut keys = Vec::new();
-    let mut tree = Shower { origins: &merged.origins, keys: &mut keys }.tree(&KeyPath::default(), &merged.tree);
+    let mut shown = Vec::new();
+    let mut tree = Shower { origins: &merged.origins, keys: &mut shown }.tree(&KeyPath::default(), &merged.tree);
     let written = Table { path: KeyPath::default(), value: &merged.tree }.tables("accounts");
     for (at, (account, written)) in config.accounts.iter().zip(&written).enumerate() {
         if let Some(table) = tree.pointer_mut(&format!("/accounts/{at}")).and_then(serde_json::Value::as_object_mut) {
-            complete(account, table, &written.path, &mut keys);
-            inherit(account, table, written, &mut keys);
+            complete(account, table, &written.path, &mut shown);
+            inherit(account, table, written, &mut shown);
         }
     }
-    keys.sort_by(|(a, _), (b, _)| a.cmp(b));
-    (tree, keys.into_iter().map(|(_, key)| key).collect())
+    for (at, policy) in tree.pointer_mut("/policies").and_then(serde_json::Value::as_array_mut).into_iter().flatten().enumerate() {
+        fill(policy, keys::POLICY, &KeyPath::default().key("policies").index(at), &mut shown);
+    }
+    shown.sort_by(|(a, _), (b, _)| a.cmp(b));
+    (tree, shown.into_iter().map(|(_, key)| key).collect())
+}
+
+/// Adds what a table that may stand many times has without saying so, at any depth.
+fn fill(table: &mut serde_json::Value, known: &[Key], path: &KeyPath, shown: &mut Vec<(KeyPath, Provenance)>) {
+    let Some(table) = table.as_object_mut() else { return };
+    for key in known {
+        let path = path.key(key.name);
+        let stands_alone = MORE.iter().any(|(more, limit)| *more == key.name && !table.contains_key(*limit));
+        match (table.get_mut(key.name), &key.shape, key.usual) {
+            (Some(inner), Shape::Table(known), _) => fill(inner, known, &path, shown),
+            (Some(inner), Shape::Selector | Shape::Match, _) => fill(inner, MATCH, &path, shown),
+            (Some(inner), Shape::Matches, _) => {
+                let alternatives = inner.as_array_mut().into_iter().flatten().enumerate();
+                alternatives.for_each(|(at, inner)| fill(inner, MATCH, &path.index(at), shown));
+            }
+            (None, _, Some(usual)) if !stands_alone => {
+                shown.push((path.clone(), Provenance { key: path.to_string(), value: json!(usual).to_string(), from: "default".to_owned() }));
+                table.insert(key.name.to_owned(), usual.into());
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Shows the address that is asked where the one written was completed with a version.
@@ -114,7 +140,7 @@ fn key_shown(key: &str) -> String {
 
 fn scalar(path: &KeyPath, value: &Value) -> serde_json::Value {
     match value {
-        hidden if shown(path, hidden) == HIDDEN => HIDDEN.into(),
+        hidden if fault::shown(path, hidden) == HIDDEN => HIDDEN.into(),
         Value::String(_, text) => text.as_str().into(),
         Value::Bool(_, flag) => (*flag).into(),
         Value::Num(_, Num::F64(number)) => (*number).into(),

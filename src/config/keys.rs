@@ -8,6 +8,8 @@ pub(super) struct Key {
     pub(super) name: &'static str,
     pub(super) shape: Shape,
     pub(super) required: bool,
+    /// What holds where a table that may stand many times does not say.
+    pub(super) usual: Option<&'static str>,
     /// One sentence, for editors.
     pub(super) about: &'static str,
 }
@@ -53,8 +55,18 @@ pub(super) enum Shape {
     Matches,
     /// A table of metadata keys with their matchers.
     Metadata,
-    /// Part of the format; this version cannot do it yet.
-    NotYet,
+    /// Greater than 0, at most a million; fractions too.
+    Hours,
+    /// What sessions are counted apart by.
+    Per,
+    /// Days of the week.
+    Days,
+    /// A time of day.
+    Clock,
+    /// A time of day, or the end of the day.
+    ClockOrEnd,
+    /// The IANA name of a time zone.
+    Zone,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,21 +95,28 @@ pub(super) struct Words {
 impl Shape {
     /// The value is a text, whatever a text from outside TOML looks like.
     pub(super) const fn is_text(&self) -> bool {
-        matches!(self, Text | Name | Duration(_) | Currency | Word(_) | Address | Url | Variable | Path)
+        matches!(self, Text | Name | Duration(_) | Currency | Word(_) | Address | Url | Variable | Path | Per | Days | Clock | ClockOrEnd | Zone)
     }
 }
 
 const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
-    Key { name, shape, required: false, about }
+    Key { name, shape, required: false, usual: None, about }
 }
 
 const fn required(name: &'static str, shape: Shape, about: &'static str) -> Key {
-    Key { name, shape, required: true, about }
+    Key { name, shape, required: true, usual: None, about }
+}
+
+const fn usually(usual: &'static str, name: &'static str, shape: Shape, about: &'static str) -> Key {
+    Key { name, shape, required: false, usual: Some(usual), about }
 }
 
 const PROVIDERS: Words = Words { known: &["browserbase", "browser-use"], not_yet: &["selenium-grid"] };
 const API_VERSIONS: Words = Words { known: &["v2", "v3", "v4"], not_yet: &[] };
 const KINDS: Words = Words { known: &["session", "agent", "browser"], not_yet: &[] };
+const ORDERS: Words = Words { known: &["oldest", "idlest"], not_yet: &[] };
+const PERIODS: Words = Words { known: &["day", "week", "month"], not_yet: &[] };
+const WITHOUT_EVIDENCE: Words = Words { known: &["keep", "release"], not_yet: &[] };
 const MODES: Words = Words { known: &["observe", "enforce"], not_yet: &[] };
 
 /// The whole file.
@@ -147,19 +166,45 @@ const ACCOUNT: &[Key] = &[
     key("currency", Currency, "currency of the price"),
 ];
 
-const POLICY: &[Key] = &[
+pub(super) const POLICY: &[Key] = &[
     required("name", Name, "what metrics, reports and reasons call it"),
     required("match", Selector, "which sessions: \"all\", or a table of which every key must fit"),
     key("protect", Flag, "never release these"),
     key("max_age", Duration(Span::Positive), "release at this age"),
     key("max_age_tag", Text, "metadata key under which a session may name its own maximum age"),
     key("max_age_ceiling", Duration(Span::Positive), "the most that a session may ask for by its tag"),
-    key("idle", NotYet, "release after this long without activity"),
-    key("idle_without_evidence", NotYet, "what idle means where activity cannot be seen"),
-    key("max_running", NotYet, "most sessions at once"),
-    key("budget", NotYet, "most money in a while"),
-    key("shadow", NotYet, "decide and report, never release"),
+    key("idle", Duration(Span::Positive), "release after this long without activity, once the provider could tell"),
+    usually("keep", "idle_without_evidence", Word(WITHOUT_EVIDENCE), "what idle means where the provider has nothing that could tell"),
+    key("max_running", Table(MAX_RUNNING), "most sessions at once; those over the count are released"),
+    key("budget", Table(BUDGET), "most runtime in a day, week or month; past it the sessions are released"),
+    key("shadow", Flag, "judge beside the other policies, and never release"),
 ];
+
+const MAX_RUNNING: &[Key] = &[
+    required("count", Count, "most sessions at once, in each group"),
+    key("per", Per, COUNTED_APART),
+    usually("oldest", "release", Word(ORDERS), "which of those over the count go"),
+];
+
+const BUDGET: &[Key] = &[
+    required("browser_hours", Hours, "runtime that the sessions of a group may have together in each period"),
+    key("per", Per, COUNTED_APART),
+    required("every", Word(PERIODS), "how long a period is; a week begins on Monday"),
+    usually("UTC", "time_zone", Zone, "whose midnight begins a period"),
+    usually("oldest", "release", Word(ORDERS), "which go first once it is spent"),
+];
+
+const COUNTED_APART: &str = "provider, kind, region, keep_alive or metadata.KEY: the sessions of each value are counted apart";
+
+const WINDOW: &[Key] = &[
+    usually("Mon-Sun", "days", Days, "days on which it opens: Mon-Fri, or Sat,Sun"),
+    usually("00:00", "from", Clock, "time of day at which it opens"),
+    usually("24:00", "to", ClockOrEnd, "time of day at which it closes, on the next day where that is before from"),
+    usually("UTC", "time_zone", Zone, "whose clock is meant"),
+];
+
+/// Keys that say more of a limit, and of which.
+pub(super) const MORE: [(&str, &str); 3] = [("max_age_tag", "max_age"), ("max_age_ceiling", "max_age"), ("idle_without_evidence", "idle")];
 
 /// The keys that are ways to outstay.
 pub(super) const LIMITS: [&str; 4] = ["max_age", "idle", "max_running", "budget"];
@@ -180,7 +225,7 @@ pub(super) const MATCH: &[Key] = &[
     key("regions", Texts(Empty::Refused), "the provider's names of regions"),
     key("keep_alive", Flag, "whether the session was started with keep-alive"),
     key("metadata", Metadata, "metadata keys, dotted paths too, with what their values must be"),
-    key("window", NotYet, "times of the week"),
+    key("window", Table(WINDOW), "times of the week"),
     key("not", Match, "fits where this match does not"),
     key("any", Matches, "fits where at least one of these matches does"),
 ];

@@ -56,7 +56,6 @@ fn of(shape: &Shape, draft: Draft) -> Value {
         Shape::Texts(Empty::Allowed) => json!({ "type": "array", "items": text() }),
         Shape::Texts(Empty::Refused) => json!({ "type": "array", "minItems": 1, "items": text() }),
         Shape::ListOf(words) => json!({ "type": "array", "minItems": 1, "items": word(words) }),
-        Shape::NotYet => Value::Bool(false),
         _ => scalar(shape),
     }
 }
@@ -70,6 +69,12 @@ fn scalar(shape: &Shape) -> Value {
         Shape::Count => json!({ "type": "integer", "minimum": 1 }),
         Shape::Fraction => json!({ "type": "number", "exclusiveMinimum": 0, "maximum": 1 }),
         Shape::Price => json!({ "type": "number", "minimum": 0 }),
+        Shape::Hours => json!({ "type": "number", "exclusiveMinimum": 0, "maximum": 1_000_000 }),
+        Shape::Per => json!({ "type": "string", "pattern": "^(provider|kind|region|keep_alive|metadata\\..+)$" }),
+        Shape::Days => json!({ "type": "string", "minLength": 3, "examples": ["Mon-Fri", "Sat,Sun", "Mon-Sun"] }),
+        Shape::Clock => json!({ "type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$" }),
+        Shape::ClockOrEnd => json!({ "type": "string", "pattern": "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$" }),
+        Shape::Zone => json!({ "type": "string", "minLength": 1, "examples": ["UTC", "Europe/London", "America/New_York"] }),
         Shape::Currency => json!({ "type": "string", "pattern": "^[A-Z]{3}$" }),
         Shape::Word(words) => word(words),
         Shape::Variable => json!({ "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" }),
@@ -95,8 +100,7 @@ fn duration(span: &Span) -> Value {
 }
 
 fn table(keys: &[Key], draft: Draft) -> Value {
-    let known = keys.iter().filter(|key| !matches!(key.shape, Shape::NotYet));
-    let properties: Map<String, Value> = known.map(|key| (key.name.to_owned(), described(key, draft))).collect();
+    let properties: Map<String, Value> = keys.iter().map(|key| (key.name.to_owned(), described(key, draft))).collect();
     let required: Vec<&str> = keys.iter().filter(|key| key.required).map(|key| key.name).collect();
     json!({ "type": "object", "additionalProperties": false, "properties": properties, "required": required })
 }
@@ -108,6 +112,7 @@ fn described(key: &Key, draft: Draft) -> Value {
         (Value::Object(keys), Draft::Seven) if keys.contains_key("$ref") => json!({ "description": key.about, "allOf": [schema] }),
         (Value::Object(keys), _) => {
             keys.insert("description".to_owned(), key.about.into());
+            keys.extend(key.usual.map(|usual| ("default".to_owned(), usual.into())));
             schema
         }
         _ => schema,

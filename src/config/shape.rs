@@ -5,7 +5,7 @@ use figment::value::{Num, Value};
 use super::fault::{ConfigFault, KeyPath, nearest, quoted, shown};
 use super::keys::{self, Empty, Key, Shape, Span, Words};
 use super::layers::{DATETIME, Origins};
-use super::matcher;
+use super::{limits, matcher, week};
 use crate::domain::time::{DurationFault, SignedDuration, parse_duration};
 
 /// Collects faults, each with its place.
@@ -56,7 +56,6 @@ pub(super) fn check(report: &mut Report<'_>, path: &KeyPath, value: &Value, shap
         Shape::Texts(Empty::Allowed) => list(report, path, value, "a list of texts", text),
         Shape::Texts(Empty::Refused) => filled_list(report, path, value, "a list of texts", text),
         Shape::ListOf(words) => filled_list(report, path, value, "a list of words", |report, path, item| word(report, path, item, words)),
-        Shape::NotYet => report.say(path, value, "a key that is part of the format, but this version cannot do it yet", "no such key", None),
         _ => scalar(report, path, value, shape),
     }
 }
@@ -73,6 +72,12 @@ fn scalar(report: &mut Report<'_>, path: &KeyPath, value: &Value, shape: &Shape)
         Shape::Rate => number(report, path, value, |rate| rate > 0.0 && rate <= 1000.0, "a number greater than 0, at most 1000"),
         Shape::Fraction => number(report, path, value, |part| part > 0.0 && part <= 1.0, "a fraction greater than 0, at most 1"),
         Shape::Price => number(report, path, value, |price| price >= 0.0, "a price of 0 or more"),
+        Shape::Hours => number(report, path, value, |hours| hours > 0.0 && hours <= 1e6, "a number of hours greater than 0, at most a million"),
+        Shape::Per => limits::check_per(report, path, value),
+        Shape::Days => week::check_days(report, path, value),
+        Shape::Clock => week::check_clock(report, path, value, false),
+        Shape::ClockOrEnd => week::check_clock(report, path, value, true),
+        Shape::Zone => week::check_zone(report, path, value),
         Shape::Count if count(value).is_none() => report.unexpected(path, value, "a whole number from 1"),
         Shape::Text | Shape::Path | Shape::Url => text(report, path, value),
         _ => {}
@@ -103,7 +108,7 @@ fn unknown_key(report: &mut Report<'_>, path: &KeyPath, value: &Value, keys: &[K
         return report.say(path, value, "a credential", expected, None);
     }
     let meant = nearest(path.last(), keys.iter().map(|key| key.name));
-    let names: Vec<&str> = keys.iter().filter(|key| !matches!(key.shape, Shape::NotYet)).map(|key| key.name).collect();
+    let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
     report.say(path, value, "an unknown key", format!("one of {}", names.join(", ")), meant);
 }
 

@@ -5,6 +5,8 @@ use serde_json::Value;
 use super::keys::{Key, ROOT, Shape};
 use super::*;
 
+mod limits;
+
 const KEY: &str = "bb_live_secret0123456789";
 const OTHER_KEY: &str = "bu_live_secret0123456789";
 const VERSIONS: &str = include_str!("../../tests/fixtures/config/good/browser_use_by_api_version.toml");
@@ -28,7 +30,7 @@ fn the_example_means_what_it_says() {
     assert_eq!(config.accounts[0].base_url, "https://api.browserbase.com");
     assert_eq!(config.accounts[0].poll_interval, SignedDuration::from_secs(30));
     let names: Vec<&str> = config.policies.iter().map(|policy| policy.name.as_str()).collect();
-    assert_eq!(names, ["production", "ci", "research", "everything-else"]);
+    assert_eq!(names, ["production", "ci", "research", "after-hours", "everything-else"]);
     assert_eq!(config.guardrails.confirm_within, SignedDuration::from_mins(2));
     assert_eq!(config.drain_timeout, SignedDuration::from_secs(10));
 }
@@ -102,6 +104,9 @@ fn the_nearest_word_forgives_spelling_and_case_but_not_everything() {
     assert_eq!(fault::nearest("colour", keys), None);
 }
 
+/// With every limit, and every default of theirs.
+const LIMITS: &str = include_str!("../../tests/fixtures/config/good/limits.toml");
+
 /// What in `value` does not fit `schema`, by the few words of JSON Schema that ours is written in.
 fn misfits(schema: &Value, value: &Value, root: &Value) -> Vec<String> {
     if let Some(reference) = schema["$ref"].as_str() {
@@ -155,7 +160,14 @@ fn misfits(schema: &Value, value: &Value, root: &Value) -> Vec<String> {
 fn the_schema_takes_the_defaults_and_the_example_and_refuses_what_is_unknown() {
     for draft in [Draft::Current, Draft::Seven] {
         let schema = schema(draft);
-        for text in [DEFAULTS, EXAMPLE, include_str!("../../tests/fixtures/config/good/full.toml"), VERSIONS] {
+        for text in [
+            DEFAULTS,
+            EXAMPLE,
+            include_str!("../../tests/fixtures/config/good/full.toml"),
+            include_str!("../../tests/fixtures/config/good/contract.toml"),
+            LIMITS,
+            VERSIONS,
+        ] {
             let value: Value = toml::from_str(text).expect("TOML");
             assert_eq!(misfits(&schema, &value, &schema), Vec::<String>::new());
         }
@@ -165,6 +177,9 @@ fn the_schema_takes_the_defaults_and_the_example_and_refuses_what_is_unknown() {
             "[[accounts]]\nname = \"a\"",
             &VERSIONS.replace("v3", "v5"),
             "[[policies]]\nname = \"a\"\nmatch = { any = [{ idle = 1 }] }",
+            &LIMITS.replace("\"idlest\"", "\"idle\""),
+            &LIMITS.replace("time_zone", "zone"),
+            &LIMITS.replace("count = 3", "count = 0.5"),
         ] {
             let value: Value = toml::from_str(text).expect("TOML");
             assert_ne!(misfits(&schema, &value, &schema), Vec::<String>::new(), "{text}");
@@ -192,12 +207,10 @@ fn all_keys(keys: &[Key], out: &mut Vec<&'static str>) {
 #[test]
 fn every_key_is_explained_in_the_defaults() {
     let Shape::Table(top) = ROOT else { panic!("the root is a table") };
-    let (mut keys, mut not_yet) = (Vec::new(), Vec::new());
+    let mut keys = Vec::new();
     all_keys(top, &mut keys);
-    keys.extend(keys::MATCH.iter().filter(|key| !matches!(key.shape, Shape::NotYet)).map(|key| key.name));
-    let Some(Key { shape: Shape::Tables(policy), .. }) = keys::find(top, "policies") else { panic!("policies are tables") };
-    not_yet.extend(policy.iter().filter(|key| matches!(key.shape, Shape::NotYet)).map(|key| key.name));
-    for key in keys.into_iter().filter(|key| !not_yet.contains(key)) {
+    all_keys(keys::MATCH, &mut keys);
+    for key in keys {
         assert!(DEFAULTS.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == key), "{key}");
     }
 }
@@ -216,7 +229,7 @@ fn word() -> impl Strategy<Value = String> {
     let Shape::Table(top) = ROOT else { panic!("the root is a table") };
     let mut keys = vec!["exists", "glob", "regex", "env", "a.b", "", "api_key", KEY, OTHER_KEY];
     all_keys(top, &mut keys);
-    keys.extend(keys::MATCH.iter().map(|key| key.name));
+    all_keys(keys::MATCH, &mut keys);
     prop::sample::select(keys).prop_map(str::to_owned)
 }
 
@@ -240,6 +253,13 @@ fn leaf() -> impl Strategy<Value = String> {
         "v3",
         "https://a/api/v2",
         "https://u:hunter2@a/",
+        "Mon-Fri",
+        "20:00",
+        "24:00",
+        "Europe/London",
+        "metadata.team",
+        "day",
+        "idlest",
     ];
     prop_oneof![
         prop::sample::select(texts.to_vec()).prop_map(|text| format!("{text:?}")),

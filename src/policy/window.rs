@@ -56,8 +56,8 @@ impl Window {
     /// show a day again that was over.
     fn turns(&self, after: Timestamp, days: i64) -> impl Iterator<Item = Timestamp> {
         let today = self.time_zone.to_datetime(after).date();
-        let times = [Time::midnight(), self.from, self.to.unwrap_or(Time::midnight())];
-        let dates = (-1..=days + 2).filter_map(move |days| today.checked_add(SignedDuration::from_hours(24 * days)).ok());
+        let times = [self.from, self.to.unwrap_or(Time::midnight())];
+        let dates = (-1..=days + 1).filter_map(move |days| today.checked_add(SignedDuration::from_hours(24 * days)).ok());
         dates.flat_map(move |date: Date| times.into_iter().flat_map(move |time| self.readings(date.to_datetime(time))))
     }
 

@@ -295,6 +295,25 @@ fn a_credential_file_is_taken_from_the_folder_of_the_configuration() {
     assert_eq!((run.status, run.stderr.as_str()), (Some(0), ""));
 }
 
+/// A zone's data of the oldest format: no change of the clock, one offset, zero, called UTC.
+fn utc_data() -> Vec<u8> {
+    let counts = [0, 0, 0, 0, 1, 4_u32].map(u32::to_be_bytes).concat();
+    [b"TZif".as_slice(), &[0; 16], &counts, &[0; 6], b"UTC\0"].concat()
+}
+
+#[test]
+fn a_zone_that_the_systems_data_lacks_is_found_in_what_is_built_in() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let zones = folder.path().join("zones");
+    std::fs::create_dir(&zones).expect("a folder");
+    std::fs::write(zones.join("Mars"), utc_data()).expect("a file is written");
+    let check = |zone: &str| {
+        written(folder.path(), &GOOD.replace("\"all\"\nmax", &format!("{{ window = {{ time_zone = {zone:?} }} }}\nmax")));
+        reaper(folder.path(), &["check", "--config", "reaper.toml"], &[("TZDIR", &zones.display().to_string())]).status
+    };
+    assert_eq!(["Mars", "Europe/London", "Venus"].map(check), [Some(0), Some(0), Some(2)]);
+}
+
 #[test]
 fn a_max_age_below_min_age_is_a_warning() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -186,7 +186,8 @@ fn a_comparison_shows_each_key_with_what_it_wanted_and_found() {
         ..Match::default()
     };
     let account = "growth".into();
-    let occasion = Occasion { account: &account, provider: Provider::Browserbase, at: Timestamp::UNIX_EPOCH };
+    let noon = Timestamp::UNIX_EPOCH + crate::domain::time::SignedDuration::from_hours(12);
+    let occasion = Occasion { account: &account, provider: Provider::Browserbase, at: noon };
     let rows: Vec<String> = Selector::Match(keys)
         .compare(&session("a", json!({ "env": "dev", "team": 7 })), occasion)
         .into_iter()
@@ -197,7 +198,7 @@ fn a_comparison_shows_each_key_with_what_it_wanted_and_found() {
         [
             "keep_alive wants true found true Yes",
             "metadata.env wants \"ci\" found \"dev\" No",
-            "window wants Mon-Sun 20:00 to 06:00 UTC found \"Thu 00:00\" Yes",
+            "window wants Mon-Sun 20:00 to 06:00 UTC found \"Thu 12:00\" No",
             "not wants not (metadata.team: any value) found null No",
             "not.metadata.team wants any value found 7 Yes",
         ]

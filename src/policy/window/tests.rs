@@ -114,6 +114,8 @@ fn a_day_that_is_shown_again_after_midnight_is_open_again() {
     let saturdays = window(&["Sat"], "00:00", "24:00", "America/St_Johns");
     let expected = ["2010-11-07T02:30:00Z closes", "2010-11-07T02:31:00Z opens", "2010-11-07T03:30:00Z closes"];
     assert_eq!(changes(&saturdays, "2010-11-06T12:00:00Z", 3), expected);
+    let late = window(&["Sat"], "23:15", "23:30", "America/St_Johns");
+    assert_eq!(changes(&late, "2010-11-07T02:30:30Z", 1), ["2010-11-07T02:45:00Z opens"], "asked in the minute that was Sunday");
 }
 
 #[test]
