@@ -4,6 +4,7 @@ mod browser_use;
 mod browserbase;
 mod http;
 mod json;
+mod testimony;
 mod trail;
 
 use std::pin::Pin;
@@ -19,7 +20,7 @@ use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::listing::Listing;
 use crate::domain::name::{ApiVersion, Provider};
 use crate::domain::session::{Session, Target};
-pub use http::{Call, Transport, fault_kind};
+pub use http::{Body, Call, Transport, fault_kind};
 
 /// A future that a provider returns: boxed, so that providers are values.
 pub type Answer<T> = Pin<Box<dyn Future<Output = Exchange<T>> + Send>>;
@@ -88,6 +89,12 @@ fn another_session() -> Fault {
 /// What was read is about the session, and could not be read.
 fn unread(why: &str) -> Fault {
     Fault::new(FaultKind::Unreadable, format!("a session of which {why}"))
+}
+
+/// The one that says more about what to do next: that the key is refused, or has to be silent.
+fn weightier<'a>(first: &'a Fault, second: &'a Fault) -> &'a Fault {
+    let weighs = |fault: &Fault| fault.is_refusal() || fault.asks_for_silence();
+    if weighs(second) && !weighs(first) { second } else { first }
 }
 
 /// A 2xx is an acceptance, whether or not its body could be read.

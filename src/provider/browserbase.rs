@@ -19,7 +19,7 @@ use crate::domain::fault::Fault;
 use crate::domain::listing::{Listing, Rows};
 use crate::domain::name::SessionId;
 use crate::domain::session::{Session, Target};
-use crate::provider::http::{Call, Client, ClientSettings, LISTING_CAP, Transport};
+use crate::provider::http::{Body, Call, Client, ClientSettings, LISTING_CAP, Transport};
 use crate::provider::trail::Trail;
 use crate::provider::{Answer, Connected, Exchange, Lister, Releaser, another_session, is_success, unread};
 use wire::{Project, Row};
@@ -114,7 +114,7 @@ fn forbids_another_call(fault: &Fault) -> bool {
 }
 
 /// Without the running ones there is no listing; without the pending ones it is partial. RUNNING was asked last and wins.
-fn merged(pending: Result<Vec<u8>, Fault>, running: Result<Vec<u8>, Fault>, project: &Project) -> Result<Listing, Fault> {
+fn merged(pending: Result<Body, Fault>, running: Result<Body, Fault>, project: &Project) -> Result<Listing, Fault> {
     let mut gathered = Gathered::default();
     wire::rows(&running?, project, |row| gathered.add(row))?;
     let mut early = Vec::new();
@@ -155,7 +155,7 @@ fn read(body: &[u8], asked: &SessionId) -> Result<Session, Fault> {
 }
 
 /// A 2xx is an acceptance, whether or not its body could be read. Only a body that speaks of another session says that the provider did something else.
-fn released(body: Result<Vec<u8>, Fault>, asked: &SessionId) -> Result<Option<Session>, Fault> {
+fn released(body: Result<Body, Fault>, asked: &SessionId) -> Result<Option<Session>, Fault> {
     let body = match body {
         Ok(body) => body,
         Err(fault) if is_success(&fault) => return Ok(None),
