@@ -93,8 +93,12 @@ fn unread(why: &str) -> Fault {
 
 /// The one that says more about what to do next: that the key is refused, or has to be silent.
 fn weightier<'a>(first: &'a Fault, second: &'a Fault) -> &'a Fault {
-    let weighs = |fault: &Fault| fault.is_refusal() || fault.asks_for_silence();
-    if weighs(second) && !weighs(first) { second } else { first }
+    if turns_us_away(second) && !turns_us_away(first) { second } else { first }
+}
+
+/// The key is refused, or is to be silent: another call would only make it worse.
+fn turns_us_away(fault: &Fault) -> bool {
+    fault.is_refusal() || fault.asks_for_silence()
 }
 
 /// A 2xx is an acceptance, whether or not its body could be read.

@@ -21,7 +21,7 @@ use crate::domain::name::SessionId;
 use crate::domain::session::{Session, Target};
 use crate::provider::http::{Body, Call, Client, ClientSettings, LISTING_CAP, Transport};
 use crate::provider::trail::Trail;
-use crate::provider::{Answer, Connected, Exchange, Lister, Releaser, another_session, is_success, unread};
+use crate::provider::{Answer, Connected, Exchange, Lister, Releaser, another_session, is_success, turns_us_away, unread};
 use wire::{Project, Row};
 
 /// One account: both its faces share a client.
@@ -97,7 +97,7 @@ fn request_release(project: &Project) -> Value {
 async fn list(transport: &dyn Transport, project: &Project) -> Exchange<Listing> {
     let mut trail = Trail::default();
     let pending = trail.take(transport.send(of_status("PENDING")).await);
-    if let Some(fault) = pending.as_ref().err().filter(|fault| forbids_another_call(fault)).cloned() {
+    if let Some(fault) = pending.as_ref().err().filter(|fault| turns_us_away(fault)).cloned() {
         return trail.end(Err(fault));
     }
     let running = trail.take(transport.send(of_status("RUNNING")).await);
@@ -106,11 +106,6 @@ async fn list(transport: &dyn Transport, project: &Project) -> Exchange<Listing>
 
 fn of_status(status: &'static str) -> Call {
     Call::get(Operation::List, &["v1", "sessions"]).query("status", status).cap(LISTING_CAP)
-}
-
-/// The key is refused, or is to be silent: a second call would only make it worse.
-fn forbids_another_call(fault: &Fault) -> bool {
-    fault.is_refusal() || fault.asks_for_silence()
 }
 
 /// Without the running ones there is no listing; without the pending ones it is partial. RUNNING was asked last and wins.

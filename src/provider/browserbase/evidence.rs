@@ -4,14 +4,13 @@
 mod logs;
 mod pages;
 
-use super::forbids_another_call;
 use crate::domain::activity::{Evidence, Question};
 use crate::domain::event::Operation;
 use crate::domain::name::SessionId;
-use crate::provider::Exchange;
 use crate::provider::http::{Call, Transport};
 use crate::provider::testimony::evidence;
 use crate::provider::trail::Trail;
+use crate::provider::{Exchange, turns_us_away};
 
 /// What is read of a session's log, which is given whole and cannot be asked for in part.
 const LOG_CAP: usize = 16 << 20;
@@ -22,7 +21,7 @@ pub(super) async fn ask(transport: &dyn Transport, id: &SessionId) -> Exchange<E
     let about = |what| Call::get(Operation::Evidence, &["v1", "sessions", id.as_str(), what]);
     let mut trail = Trail::default();
     let logs = match trail.take(transport.send(about("logs").cut(LOG_CAP)).await) {
-        Err(fault) if forbids_another_call(&fault) => return trail.end(Err(fault)),
+        Err(fault) if turns_us_away(&fault) => return trail.end(Err(fault)),
         logs => logs.and_then(|body| logs::said(&body)),
     };
     let pages = trail.take(transport.send(about("debug").cap(PAGES_CAP)).await).and_then(|body| pages::said(&body));
