@@ -50,7 +50,8 @@ fn run(fields: &Fields<'_>) -> Result<Sign, String> {
 
 /// By the words of v3's agent sessions and of v4's runs. One that is not known may mean it.
 pub(in crate::provider::browser_use) fn is_at_work(status: &Status) -> bool {
-    !status.phase.is_ended() && !(status.phase == Phase::Running && status.word.as_ref() == "idle")
+    let rests = status.phase == Phase::Running && status.word.as_ref() == "idle";
+    !rests && !status.phase.is_ended()
 }
 
 pub(super) const fn sign(is_at_work: bool) -> Sign {

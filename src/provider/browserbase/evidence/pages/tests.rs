@@ -91,7 +91,26 @@ fn pages_that_cannot_be_read_are_a_fault_that_repeats_nothing() {
     }
 }
 
+fn any_answer() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![Just(Value::Null), any::<i64>().prop_map(Value::from), ".{0,9}".prop_map(Value::from)];
+    leaf.prop_recursive(4, 32, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::hash_map("pages|id|url|title|[a-z]", inner, 0..5)
+                .prop_map(|fields| fields.into_iter().collect::<serde_json::Map<_, _>>().into()),
+        ]
+    })
+}
+
 proptest! {
+    #[test]
+    fn any_pages_are_a_print_or_a_fault(answer in any_answer(), pages in any_answer()) {
+        for answer in [answer, json!({ "pages": pages }), json!({ "pages": [pages] })] {
+            let said = said(&Body::whole(answer.to_string().into()));
+            prop_assert!(matches!(said, Ok(Said::Print { .. }) | Err(_)));
+        }
+    }
+
     #[test]
     fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = said(&Body::whole(bytes));
