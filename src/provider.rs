@@ -4,6 +4,7 @@ mod browser_use;
 mod browserbase;
 mod http;
 mod json;
+mod testimony;
 mod trail;
 
 use std::pin::Pin;
@@ -19,7 +20,7 @@ use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::listing::Listing;
 use crate::domain::name::{ApiVersion, Provider};
 use crate::domain::session::{Session, Target};
-pub use http::{Call, Transport, fault_kind};
+pub use http::{Body, Call, Transport, fault_kind};
 
 /// A future that a provider returns: boxed, so that providers are values.
 pub type Answer<T> = Pin<Box<dyn Future<Output = Exchange<T>> + Send>>;
@@ -85,6 +86,16 @@ fn another_session() -> Fault {
 /// What was read is about the session, and could not be read.
 fn unread(why: &str) -> Fault {
     Fault::new(FaultKind::Unreadable, format!("a session of which {why}"))
+}
+
+/// The one that says more about what to do next: that the key is refused, or has to be silent.
+fn weightier<'a>(first: &'a Fault, second: &'a Fault) -> &'a Fault {
+    if turns_us_away(second) && !turns_us_away(first) { second } else { first }
+}
+
+/// The key is refused, or is to be silent: another call would only make it worse.
+fn turns_us_away(fault: &Fault) -> bool {
+    fault.is_refusal() || fault.asks_for_silence()
 }
 
 /// A 2xx is an acceptance, whether or not its body could be read.

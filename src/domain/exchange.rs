@@ -9,7 +9,7 @@ use crate::domain::time::{SignedDuration, Timestamp};
 #[derive(Clone, Debug)]
 pub struct Exchange<T> {
     pub result: Result<T, Fault>,
-    /// When the (first) request was sent, by our clock.
+    /// When the (first) request was sent, by our clock; where none was made, when the answer was found without.
     pub sent_at: Timestamp,
     /// The provider's clock, where an answer showed it.
     pub clock: Option<ClockReading>,
@@ -18,6 +18,11 @@ pub struct Exchange<T> {
 }
 
 impl<T> Exchange<T> {
+    /// What can be answered at this instant without asking anybody.
+    pub fn unasked(result: T, now: Timestamp) -> Self {
+        Self { result: Ok(result), sent_at: now, clock: None, requests: Vec::new() }
+    }
+
     /// The same exchange with its result read further.
     pub fn then<U>(self, read: impl FnOnce(Result<T, Fault>) -> Result<U, Fault>) -> Exchange<U> {
         Exchange { result: read(self.result), sent_at: self.sent_at, clock: self.clock, requests: self.requests }

@@ -27,7 +27,7 @@ use crate::domain::name::{ApiVersion, Kind, SessionId};
 use crate::domain::session::{Metadata, Parts, Session, Target};
 use crate::provider::http::{Client, ClientSettings, Transport};
 use crate::provider::trail::Trail;
-use crate::provider::{Answer, Connected, Lister, Releaser, another_session, unread};
+use crate::provider::{Answer, Connected, Lister, Releaser, another_session, testimony, unread};
 use items::Row;
 use paging::Inventory;
 use pairs::Joined;
@@ -179,10 +179,7 @@ fn without_tags(joined: &mut Joined, fault: Fault) {
     for session in joined.sessions_mut().filter(|session| is_tagged(session)) {
         session.metadata = Metadata::Unlearnt { why: "its tasks could not be read" };
     }
-    joined.why = Some(match joined.why.take() {
-        Some(first) => pairs::weightier(&first, &fault).clone(),
-        None => fault,
-    });
+    testimony::meet(&mut joined.why, fault);
 }
 
 /// The key is refused, or is to be silent: another call would only make it worse. A 403 is not among these: a key may have a right to one inventory alone.

@@ -19,9 +19,9 @@ use crate::domain::fault::Fault;
 use crate::domain::listing::{Listing, Rows};
 use crate::domain::name::SessionId;
 use crate::domain::session::{Session, Target};
-use crate::provider::http::{Call, Client, ClientSettings, LISTING_CAP, Transport};
+use crate::provider::http::{Body, Call, Client, ClientSettings, LISTING_CAP, Transport};
 use crate::provider::trail::Trail;
-use crate::provider::{Answer, Connected, Exchange, Lister, Releaser, another_session, is_success, unread};
+use crate::provider::{Answer, Connected, Exchange, Lister, Releaser, another_session, is_success, turns_us_away, unread};
 use wire::{Project, Row};
 
 /// One account: both its faces share a client.
@@ -97,7 +97,7 @@ fn request_release(project: &Project) -> Value {
 async fn list(transport: &dyn Transport, project: &Project) -> Exchange<Listing> {
     let mut trail = Trail::default();
     let pending = trail.take(transport.send(of_status("PENDING")).await);
-    if let Some(fault) = pending.as_ref().err().filter(|fault| forbids_another_call(fault)).cloned() {
+    if let Some(fault) = pending.as_ref().err().filter(|fault| turns_us_away(fault)).cloned() {
         return trail.end(Err(fault));
     }
     let running = trail.take(transport.send(of_status("RUNNING")).await);
@@ -108,13 +108,8 @@ fn of_status(status: &'static str) -> Call {
     Call::get(Operation::List, &["v1", "sessions"]).query("status", status).cap(LISTING_CAP)
 }
 
-/// The key is refused, or is to be silent: a second call would only make it worse.
-fn forbids_another_call(fault: &Fault) -> bool {
-    fault.is_refusal() || fault.asks_for_silence()
-}
-
 /// Without the running ones there is no listing; without the pending ones it is partial. RUNNING was asked last and wins.
-fn merged(pending: Result<Vec<u8>, Fault>, running: Result<Vec<u8>, Fault>, project: &Project) -> Result<Listing, Fault> {
+fn merged(pending: Result<Body, Fault>, running: Result<Body, Fault>, project: &Project) -> Result<Listing, Fault> {
     let mut gathered = Gathered::default();
     wire::rows(&running?, project, |row| gathered.add(row))?;
     let mut early = Vec::new();
@@ -155,7 +150,7 @@ fn read(body: &[u8], asked: &SessionId) -> Result<Session, Fault> {
 }
 
 /// A 2xx is an acceptance, whether or not its body could be read. Only a body that speaks of another session says that the provider did something else.
-fn released(body: Result<Vec<u8>, Fault>, asked: &SessionId) -> Result<Option<Session>, Fault> {
+fn released(body: Result<Body, Fault>, asked: &SessionId) -> Result<Option<Session>, Fault> {
     let body = match body {
         Ok(body) => body,
         Err(fault) if is_success(&fault) => return Ok(None),

@@ -1,6 +1,7 @@
 //! One HTTP client per account. One call is one request: bounded in time and in size, never redirected, never repeated by itself (the engine owns the
 //! pace), and nothing secret comes back out of it.
 
+mod call;
 mod detail;
 mod redact;
 mod retry_after;
@@ -12,18 +13,17 @@ use std::time::Duration;
 
 use jiff::fmt::rfc2822;
 use reqwest::header::{ACCEPT, AGE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION};
-use reqwest::{Certificate, Method, Request, Response, StatusCode, Url};
+use reqwest::{Certificate, Request, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Clock;
-use crate::domain::event::Operation;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::listing::ClockReading;
 use crate::domain::time::{SignedDuration, Timestamp, between, human};
 use crate::provider::{Exchange, RequestTrace};
 
+pub use call::{Body, Call};
 pub(super) use detail::unreadable;
 use redact::Redactor;
 
@@ -52,53 +52,13 @@ pub(super) struct ClientSettings<'a> {
     pub(super) clock: Clock,
 }
 
-/// One request, in words. A segment of the path is opaque text, whatever it holds.
-#[derive(Clone, Debug)]
-pub struct Call {
-    pub operation: Operation,
-    pub method: Method,
-    pub segments: Vec<String>,
-    pub query: Vec<(&'static str, String)>,
-    pub body: Option<Value>,
-    /// At most this many bytes of the answer are read.
-    pub cap: usize,
-}
-
-impl Call {
-    pub(super) fn get(operation: Operation, segments: &[&str]) -> Self {
-        let segments = segments.iter().map(|&segment| segment.to_owned()).collect();
-        Self { operation, method: Method::GET, segments, query: Vec::new(), body: None, cap: ANSWER_CAP }
-    }
-
-    pub(super) fn post(operation: Operation, segments: &[&str], body: Value) -> Self {
-        Self { method: Method::POST, body: Some(body), ..Self::get(operation, segments) }
-    }
-
-    pub(super) fn patch(operation: Operation, segments: &[&str], body: Value) -> Self {
-        Self { method: Method::PATCH, ..Self::post(operation, segments, body) }
-    }
-
-    /// A POST that says everything in its address.
-    pub(super) fn bare_post(operation: Operation, segments: &[&str]) -> Self {
-        Self { method: Method::POST, ..Self::get(operation, segments) }
-    }
-
-    pub(super) fn query(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.query.push((name, value.to_string()));
-        self
-    }
-
-    /// At most this many bytes of the answer are read.
-    pub(super) fn cap(mut self, bytes: usize) -> Self {
-        self.cap = bytes;
-        self
-    }
-}
-
 /// What carries a call to a provider, and its answer back: the network, or a simulated world in the same process.
 pub trait Transport: Send + Sync {
     /// Makes the request, once. The result is the body of a 2xx, whatever it holds; everything else is a fault.
-    fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Exchange<Vec<u8>>> + Send + '_>>;
+    fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Exchange<Body>> + Send + '_>>;
+
+    /// Our time, by the clock that says when each call was sent: for what is answered without a call.
+    fn now(&self) -> Timestamp;
 }
 
 /// A client for one credential at one address.
@@ -111,8 +71,12 @@ pub(super) struct Client {
 }
 
 impl Transport for Client {
-    fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Exchange<Vec<u8>>> + Send + '_>> {
+    fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Exchange<Body>> + Send + '_>> {
         Box::pin(self.send(call))
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 }
 
@@ -136,7 +100,7 @@ impl Client {
     }
 
     /// Makes the request, once. The result is the body of a 2xx, whatever it holds; everything else is a fault.
-    pub(super) async fn send(&self, call: Call) -> Exchange<Vec<u8>> {
+    pub(super) async fn send(&self, call: Call) -> Exchange<Body> {
         let sent_at = self.clock.now();
         let request = match self.request(&call) {
             Ok(request) => request,
@@ -148,7 +112,7 @@ impl Client {
         let (result, clock, status) = match response {
             Ok(response) => {
                 let (clock, status) = (clock_reading(response.headers(), sent_at, received), response.status().as_u16().to_string());
-                (self.body(response, call.cap, deadline, received).await, clock, status)
+                (self.body(response, &call, deadline, received).await, clock, status)
             }
             Err(fault) => {
                 let status = fault.kind.to_string();
@@ -193,22 +157,29 @@ impl Client {
         }
     }
 
-    async fn body(&self, response: Response, cap: usize, deadline: Instant, received: Timestamp) -> Result<Vec<u8>, Fault> {
+    async fn body(&self, response: Response, call: &Call, deadline: Instant, received: Timestamp) -> Result<Body, Fault> {
         let status = response.status();
         if !status.is_success() {
             return Err(self.refusal(response, deadline, received).await);
         }
-        self.read(response, cap, deadline).await.map_err(|fault| Fault { status: Some(status.as_u16()), ..fault })
+        let body = match self.read(response, call.cap, deadline).await {
+            Ok(body) if body.is_cut && !call.may_be_cut => Err(too_large(call.cap)),
+            read => read,
+        };
+        body.map_err(|fault| Fault { status: Some(status.as_u16()), ..fault })
     }
 
     /// Reads up to `cap` bytes as they come, after decompression, and stops there.
-    async fn read(&self, mut response: Response, cap: usize, deadline: Instant) -> Result<Vec<u8>, Fault> {
+    async fn read(&self, mut response: Response, cap: usize, deadline: Instant) -> Result<Body, Fault> {
         let mut body = Vec::new();
         loop {
             match timeout_at(deadline, response.chunk()).await {
-                Ok(Ok(Some(chunk))) if body.len() + chunk.len() > cap => return Err(too_large(cap)),
+                Ok(Ok(Some(chunk))) if body.len() + chunk.len() > cap => {
+                    body.extend_from_slice(&chunk[..cap - body.len()]);
+                    return Ok(Body::cut(body));
+                }
                 Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
-                Ok(Ok(None)) => return Ok(body),
+                Ok(Ok(None)) => return Ok(Body::whole(body)),
                 Ok(Err(error)) => return Err(self.broken(error)),
                 Err(_) => return Err(self.timed_out()),
             }
@@ -222,7 +193,7 @@ impl Client {
         if by_status == FaultKind::Redirected {
             return self.fault(by_status, status, moved(&self.base, &headers), None);
         }
-        let body = self.read(response, ERROR_CAP, deadline).await.unwrap_or_default();
+        let body = self.read(response, ERROR_CAP, deadline).await.ok().filter(|body| !body.is_cut).unwrap_or_default();
         let now = date(&headers).unwrap_or(received);
         let asked = retry_after::asked(&headers, &body, now);
         let at_capacity = by_status == FaultKind::Throttled && asked.is_none() && detail::speaks_of_concurrency(&body);

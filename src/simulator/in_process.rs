@@ -15,7 +15,7 @@ use crate::domain::listing::{ClockReading, Listing, RejectedRow, Rows};
 use crate::domain::name::{Kind, SessionId};
 use crate::domain::session::{Metadata, Parts, Phase, Session, Status};
 use crate::domain::time::{SignedDuration, Timestamp, later};
-use crate::provider::{Exchange, RequestTrace, fault_kind};
+use crate::provider::{Body, Exchange, RequestTrace, fault_kind};
 
 pub use carrier::Carrier;
 
@@ -76,11 +76,11 @@ impl Client {
         read: impl FnOnce(Value) -> Result<T, Fault>,
     ) -> Exchange<T> {
         let answer = world.answer(Some(&self.key), ask, now);
-        self.arrived(operation, answer, now).then(|body| read(json(&body?)?))
+        self.arrived(operation, answer, now, false).then(|body| read(json(&body?)?))
     }
 
-    /// What arrives of an answer to a request that was sent now.
-    fn arrived(&self, operation: Operation, answer: Answer, now: Timestamp) -> Exchange<Vec<u8>> {
+    /// What arrives of an answer to a request that was sent now. One that is too large may be cut, or is a fault.
+    fn arrived(&self, operation: Operation, answer: Answer, now: Timestamp, may_be_cut: bool) -> Exchange<Body> {
         let arrived = self.arrival(&answer);
         let took = match &arrived {
             Err(fault) if fault.kind == FaultKind::TimedOut => self.request_timeout,
@@ -91,7 +91,7 @@ impl Client {
             Err(fault) => fault.kind.to_string(),
             Ok(()) => answer.status.to_string(),
         };
-        let result = arrived.and_then(|()| self.open(answer));
+        let result = arrived.and_then(|()| self.open(answer, may_be_cut));
         Exchange { result, sent_at: now, clock, requests: vec![RequestTrace { operation, status, took }] }
     }
 
@@ -105,14 +105,19 @@ impl Client {
     }
 
     /// The body of an answer that says yes.
-    fn open(&self, answer: Answer) -> Result<Vec<u8>, Fault> {
+    fn open(&self, answer: Answer, may_be_cut: bool) -> Result<Body, Fault> {
         if !(200..300).contains(&answer.status) {
             return Err(refusal(&answer));
         }
-        if answer.body.len() > self.body_cap {
+        let mut body = answer.body.into_bytes();
+        if body.len() <= self.body_cap {
+            return Ok(Body::whole(body));
+        }
+        if !may_be_cut {
             return Err(Fault { status: Some(answer.status), ..Fault::new(FaultKind::TooLarge, "the answer is larger than what is read") });
         }
-        Ok(answer.body.into_bytes())
+        body.truncate(self.body_cap);
+        Ok(Body::cut(body))
     }
 }
 

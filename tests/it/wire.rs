@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test's helper stops where the world is not as the test says")]
 
 mod browser_use;
+mod evidence;
 mod server;
 
 use std::io::Write;

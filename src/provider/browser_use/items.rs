@@ -1,5 +1,6 @@
 //! What the inventories hold, in our words.
 
+use crate::domain::activity::Sign;
 use crate::domain::name::SessionId;
 use crate::domain::session::{Metadata, Status};
 use crate::domain::time::Timestamp;
@@ -67,6 +68,8 @@ pub(super) struct Agent {
     pub(super) proxy_bytes: Option<u64>,
     /// The latest run, under v4.
     pub(super) run: Option<SessionId>,
+    /// What its status says of its being at work.
+    pub(super) sign: Sign,
 }
 
 /// What its owner wrote on a task, under v2.
@@ -76,6 +79,13 @@ pub(super) struct Task {
     pub(super) agent: SessionId,
     pub(super) created_at: Timestamp,
     pub(super) metadata: Metadata,
+}
+
+/// A task, a run or a message of an agent session, of which nothing is read but what it says of the session's activity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Deed {
+    pub(super) id: SessionId,
+    pub(super) sign: Sign,
 }
 
 impl Item for Browser {
@@ -92,6 +102,12 @@ impl Item for Agent {
     /// v3 and v4 name no instant for it; the last change of what has ended is the nearest that they give.
     fn ended_at(&self) -> Option<Timestamp> {
         self.finished_at.or(self.updated_at).filter(|_| self.status.phase.is_ended())
+    }
+}
+
+impl Item for Deed {
+    fn id(&self) -> &SessionId {
+        &self.id
     }
 }
 

@@ -12,6 +12,7 @@ use crate::domain::event::Operation;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::name::{ApiVersion, SessionId};
 use crate::domain::time::{SignedDuration, Timestamp, between, rfc3339};
+use crate::provider::MOST_QUESTIONS;
 use crate::provider::http::{Call, LISTING_CAP, Transport};
 use crate::provider::trail::Trail;
 
@@ -28,35 +29,58 @@ const LONG_OVER: SignedDuration = SignedDuration::from_hours(24);
 pub(super) enum Inventory<'a> {
     Browsers,
     Agents(ApiVersion),
-    Tasks { after: Timestamp },
+    Tasks {
+        after: Timestamp,
+    },
     TasksOf(&'a SessionId),
+    /// What tells of one agent session's activity: its tasks, messages or runs.
+    DeedsOf(&'a SessionId, ApiVersion),
 }
 
 impl Inventory<'_> {
     fn call(self, page: usize, cursor: Option<&str>) -> Call {
         let list = |name| Call::get(Operation::List, &[name]).cap(LISTING_CAP);
+        let ask = |segments: &[&str]| Call::get(Operation::Evidence, segments).cap(LISTING_CAP);
+        let after_cursor = |call: Call| cursor.into_iter().fold(call, |call, cursor| call.query("cursor", cursor));
         match self {
             Self::Browsers => list("browsers").query("filterBy", "active").query("pageSize", PAGE_SIZE).query("pageNumber", page),
             Self::Agents(ApiVersion::V2) => list("sessions").query("filterBy", "active").query("pageSize", PAGE_SIZE).query("pageNumber", page),
             Self::Agents(ApiVersion::V3) => list("sessions").query("page", page).query("page_size", PAGE_SIZE),
-            Self::Agents(ApiVersion::V4) => {
-                let call = list("sessions").query("limit", PAGE_SIZE);
-                cursor.into_iter().fold(call, |call, cursor| call.query("cursor", cursor))
-            }
+            Self::Agents(ApiVersion::V4) => after_cursor(list("sessions").query("limit", PAGE_SIZE)),
             Self::TasksOf(session) => list("tasks").query("pageSize", PAGE_SIZE).query("pageNumber", page).query("sessionId", session),
             Self::Tasks { after } => list("tasks").query("pageSize", PAGE_SIZE).query("pageNumber", page).query("after", rfc3339(after)),
+            Self::DeedsOf(session, ApiVersion::V2) => {
+                ask(&["tasks"]).query("sessionId", session).query("pageSize", PAGE_SIZE).query("pageNumber", page)
+            }
+            Self::DeedsOf(session, ApiVersion::V3) => ask(&["sessions", session.as_str(), "messages"]).query("limit", PAGE_SIZE),
+            Self::DeedsOf(session, ApiVersion::V4) => after_cursor(ask(&["runs"]).query("sessionId", session).query("limit", PAGE_SIZE)),
         }
     }
 
+    /// Which of the messages a page holds is not documented, nor where the newest ones are; and their session was asked for its status before.
+    const fn most_pages(self) -> usize {
+        match self {
+            Self::DeedsOf(_, ApiVersion::V3) => MOST_QUESTIONS - 1,
+            Self::DeedsOf(..) => MOST_QUESTIONS,
+            _ => MOST_PAGES,
+        }
+    }
+
+    const fn is_of_deeds(self) -> bool {
+        matches!(self, Self::DeedsOf(..))
+    }
+
     const fn follows_a_cursor(self) -> bool {
-        matches!(self, Self::Agents(ApiVersion::V4))
+        matches!(self, Self::Agents(ApiVersion::V4) | Self::DeedsOf(_, ApiVersion::V3 | ApiVersion::V4))
     }
 
     const fn as_str(self) -> &'static str {
         match self {
             Self::Browsers => "browsers",
             Self::Agents(_) => "agent sessions",
-            Self::Tasks { .. } | Self::TasksOf(_) => "tasks",
+            Self::Tasks { .. } | Self::TasksOf(_) | Self::DeedsOf(_, ApiVersion::V2) => "tasks",
+            Self::DeedsOf(_, ApiVersion::V3) => "messages",
+            Self::DeedsOf(_, ApiVersion::V4) => "runs",
         }
     }
 }
@@ -78,7 +102,7 @@ pub(super) async fn read<T: Item + Send>(
     row: &(dyn Fn(&RawValue) -> Row<T> + Sync),
 ) -> Result<Read<T>, Fault> {
     let mut pages = Pages::new(inventory);
-    while pages.turned < MOST_PAGES {
+    while pages.turned < inventory.most_pages() {
         let exchange = transport.send(inventory.call(pages.turned + 1, pages.cursor())).await;
         let now = exchange.clock.map_or(exchange.sent_at, |reading| reading.date);
         match trail.take(exchange).and_then(|body| page(&body, row)) {
@@ -87,11 +111,12 @@ pub(super) async fn read<T: Item + Send>(
                     return Ok(pages.read);
                 }
             }
-            Err(fault) if pages.turned == 0 || forbids_another_call(&fault) => return Err(fault),
+            // After a page of deeds no other call is made, and what was read of them is told all the same.
+            Err(fault) if pages.turned == 0 || (forbids_another_call(&fault) && !inventory.is_of_deeds()) => return Err(fault),
             Err(fault) => return Ok(pages.broken_off(fault)),
         }
     }
-    pages.lacks(format!("it has more than {MOST_PAGES} pages"));
+    pages.lacks(format!("it goes on beyond page {}", pages.turned));
     Ok(pages.read)
 }
 
@@ -177,6 +202,7 @@ impl<'a, T: Item> Pages<'a, T> {
                 self.cursors.push(cursor.clone());
                 return true;
             }
+            (Some(true), _) if self.turned == self.inventory.most_pages() => return true,
             (Some(true), Some(_)) => self.lacks(format!("page {} leads back to an earlier one", self.turned)),
             (Some(true), None) => self.lacks(format!("page {} says that there is more, and not where", self.turned)),
             (None, _) => self.lacks(format!("page {} does not say whether there is more", self.turned)),

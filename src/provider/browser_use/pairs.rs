@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::forbids_another_call;
 use super::items::{Agent, Browser, Owner};
 use super::paging::Read;
 use super::seen::Seen;
@@ -10,6 +9,7 @@ use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::listing::{Complete, Listing, RejectedRow, Rows};
 use crate::domain::name::{ApiVersion, Kind, SessionId};
 use crate::domain::session::{Metadata, Parts, Session, Target};
+use crate::provider::weightier;
 
 /// A listing in the making.
 #[derive(Debug)]
@@ -61,12 +61,6 @@ fn lack<T>(inventory: &Result<Read<T>, Fault>) -> Option<&Fault> {
         Ok(read) => read.lack.as_ref(),
         Err(fault) => Some(fault),
     }
-}
-
-/// The one that says more about what to do next: that the key is refused, or has to be silent.
-pub(super) fn weightier<'a>(first: &'a Fault, second: &'a Fault) -> &'a Fault {
-    let weighs = |fault: &Fault| fault.is_refusal() || forbids_another_call(fault);
-    if weighs(second) && !weighs(first) { second } else { first }
 }
 
 /// Each id once: the first word on it stands.

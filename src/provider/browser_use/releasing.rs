@@ -12,7 +12,7 @@ use crate::domain::event::Operation;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::name::{ApiVersion, Kind, SessionId};
 use crate::domain::session::{Session, Target};
-use crate::provider::http::Call;
+use crate::provider::http::{Body, Call};
 use crate::provider::trail::Trail;
 use crate::provider::{Exchange, is_success};
 
@@ -76,7 +76,7 @@ fn alone(account: &Account, target: &Target, agent: &Agent) -> Session {
 
 /// A 2xx is an acceptance, whether or not its body could be read. Only a body that speaks of something else says that the provider did something else.
 fn accepted<T>(
-    answer: Result<Vec<u8>, Fault>,
+    answer: Result<Body, Fault>,
     read: impl FnOnce(&RawValue) -> Row<T>,
     asked: &SessionId,
     name: impl Fn(&T) -> Option<&SessionId>,

@@ -41,7 +41,7 @@ impl<'a> Seen<'a> {
             keep_alive_unlearnt: false,
             project: None,
             proxy_bytes: browser.and_then(|browser| browser.proxy_bytes).or(agent.and_then(|agent| agent.proxy_bytes)),
-            sign: Sign::Nothing,
+            sign: agent.map_or(Sign::Nothing, |agent| agent.sign),
             metadata,
             parts: target.parts.clone(),
         }

@@ -1,4 +1,4 @@
-//! What owners write on tasks, under v2: agent sessions have no tags of their own there, and their tasks do.
+//! What owners write on tasks, under v2: agent sessions have no tags of their own there, and their tasks do. The newest task is a sign of activity besides.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::items::{Owner, Task};
 use super::paging::Read;
+use crate::domain::activity::Sign;
 use crate::domain::fault::Fault;
 use crate::domain::name::SessionId;
 use crate::domain::session::{Metadata, Session};
@@ -31,6 +32,8 @@ struct Tags {
     found: BTreeMap<String, (Timestamp, Value)>,
     /// What stands instead, where a task could not be read.
     spoilt: Option<Metadata>,
+    /// When its newest task was created.
+    newest: Option<Timestamp>,
 }
 
 impl TaskTags {
@@ -95,8 +98,9 @@ impl TaskTags {
 
     fn add(&mut self, task: Task) {
         self.newest = self.newest.max(Some(task.created_at));
-        let Metadata::Tags(found) = task.metadata else { return self.spoil(&task.agent, task.metadata) };
         let Some(tags) = self.sessions.get_mut(&task.agent) else { return };
+        tags.newest = tags.newest.max(Some(task.created_at));
+        let Metadata::Tags(found) = task.metadata else { return tags.spoilt = Some(task.metadata) };
         for (key, value) in found {
             if tags.found.get(&key).is_none_or(|(at, _)| *at < task.created_at) {
                 tags.found.insert(key, (task.created_at, value));
@@ -104,9 +108,10 @@ impl TaskTags {
         }
     }
 
-    /// Adds to a session's own tags those of its tasks; its own have the first word.
+    /// Adds to a session's own tags those of its tasks, its own have the first word; and when its newest task was given.
     pub(super) fn apply(&self, session: &mut Session) {
         let (Metadata::Tags(own), Some(tags)) = (&mut session.metadata, self.sessions.get(&session.id)) else { return };
+        session.sign = tags.newest.map_or(session.sign, Sign::At);
         for (key, (_, value)) in &tags.found {
             own.entry(key.clone()).or_insert_with(|| value.clone());
         }
@@ -115,6 +120,7 @@ impl TaskTags {
         }
     }
 }
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -179,6 +185,21 @@ mod tests {
         assert_eq!(after(&tags, &[old.clone(), young, live("c", 5)]), Some(4), "a session that is new here is asked about from its start");
         tags.learn([&old].into_iter(), read(Vec::new())).expect("learnt");
         assert_eq!(applied(&tags, old).get("env"), Some(&json!("ci")), "what was learnt before stays");
+    }
+
+    #[test]
+    fn the_newest_task_is_a_sign_of_activity_whatever_stands_on_it() {
+        let sign = |tags: &TaskTags, mut session: Session| {
+            tags.apply(&mut session);
+            session.sign
+        };
+        let tasks = vec![task("t1", "a", 12, json!({})), task("t2", "a", 15, json!("strange")), task("t3", "a", 11, json!({}))];
+        let mut tags = learnt(&[live("a", 10), live("b", 10)], tasks);
+        assert_eq!(sign(&tags, live("a", 10)), Sign::At(later(at(0), mins(15))));
+        assert_eq!(sign(&tags, live("b", 10)), Sign::Nothing, "it has no task");
+        tags.learn([&live("a", 10), &live("b", 10)].into_iter(), read(vec![task("t4", "b", 20, json!({}))])).expect("learnt");
+        assert_eq!(sign(&tags, live("a", 10)), Sign::At(later(at(0), mins(15))), "it stays while nothing newer is listed");
+        assert_eq!(sign(&tags, live("b", 10)), Sign::At(later(at(0), mins(20))));
     }
 
     #[test]

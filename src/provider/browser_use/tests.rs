@@ -11,7 +11,7 @@ use crate::domain::listing::ClockReading;
 use crate::domain::session::{Phase, Status};
 use crate::domain::time::{SignedDuration, Timestamp};
 use crate::provider::Exchange;
-use crate::provider::http::Call;
+use crate::provider::http::{Body, Call};
 
 pub(super) const NOW: &str = "2026-11-20T12:00:00Z";
 
@@ -40,7 +40,7 @@ impl Script {
 }
 
 impl Transport for Script {
-    fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Exchange<Vec<u8>>> + Send + '_>> {
+    fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Exchange<Body>> + Send + '_>> {
         let query: Vec<String> = call.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
         let body = call.body.map(|body| format!(" {body}")).unwrap_or_default();
@@ -48,8 +48,13 @@ impl Transport for Script {
         let unknown = || Err(Fault { status: Some(404), ..Fault::new(FaultKind::NotFound, "not in the script") });
         let answer = self.in_order.lock().expect("a lock").pop_front().unwrap_or_else(unknown);
         let trace = RequestTrace { operation: call.operation, status: "200".to_owned(), took: SignedDuration::ZERO };
-        let exchange = Exchange { result: answer.map(String::into_bytes), sent_at: now(), clock: self.clock, requests: vec![trace] };
+        let exchange =
+            Exchange { result: answer.map(|text| Body::whole(text.into_bytes())), sent_at: now(), clock: self.clock, requests: vec![trace] };
         Box::pin(async move { exchange })
+    }
+
+    fn now(&self) -> Timestamp {
+        now()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Browser Use's JSON, and what it means in our words. Fields that could hold a credential, and what agents were told and found, are not named here, so that
 //! they are never read.
 
+mod deed;
 mod page;
 mod status;
 
@@ -8,12 +9,14 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::items::{Agent, Browser, Owner, Rejected, Row, Task};
+use crate::domain::activity::Sign;
 use crate::domain::fault::Fault;
 use crate::domain::name::{ApiVersion, SessionId};
 use crate::domain::time::Timestamp;
 use crate::provider::http::unreadable;
 use crate::provider::json::{self, id, instant, metadata, optional, required};
 use crate::provider::unread;
+pub(super) use deed::{deed, is_at_work};
 pub(super) use page::{Margin, page};
 use status::{browser_status, run_status, status_v2, status_v3};
 
@@ -158,13 +161,17 @@ fn agent_v2(fields: &Fields<'_>, id: SessionId) -> Result<Agent, String> {
         keep_alive: optional(fields.keep_alive, "keepAlive")?,
         proxy_bytes: fields.proxy_bytes(),
         run: None,
+        // It is `active` whether a task of it runs or not.
+        sign: Sign::Nothing,
     })
 }
 
 fn agent_v3(fields: &Fields<'_>, id: SessionId) -> Result<Agent, String> {
+    let status = status_v3(&fields.status()?);
     Ok(Agent {
         id,
-        status: status_v3(&fields.status()?),
+        sign: deed::sign(is_at_work(&status)),
+        status,
         created_at: fields.created_at()?,
         started_at: None,
         updated_at: instant(fields.updated_at, "updatedAt")?,
@@ -186,9 +193,11 @@ pub(super) fn run(raw: &RawValue, session: &SessionId) -> Row<Agent> {
 }
 
 fn latest_run(fields: &Fields<'_>, session: SessionId, run: SessionId) -> Result<Agent, String> {
+    let status = run_status(&fields.status()?);
     Ok(Agent {
         id: session,
-        status: run_status(&fields.status()?),
+        sign: deed::sign(is_at_work(&status)),
+        status,
         created_at: fields.created_at()?,
         started_at: None,
         updated_at: instant(fields.updated_at, "updatedAt")?,
@@ -203,9 +212,11 @@ fn latest_run(fields: &Fields<'_>, session: SessionId, run: SessionId) -> Result
 pub(super) fn status_of_run(body: &[u8], session: SessionId, run: &SessionId, created_at: Timestamp) -> Result<Agent, Fault> {
     let raw: &RawValue = serde_json::from_slice(body).map_err(|error| unreadable(body, &error))?;
     let word = Fields::of(raw).map_err(str::to_owned).and_then(|fields| fields.status()).map_err(|why| unread(&why))?;
+    let status = run_status(&word);
     Ok(Agent {
         id: session,
-        status: run_status(&word),
+        sign: deed::sign(is_at_work(&status)),
+        status,
         created_at,
         started_at: None,
         updated_at: None,

@@ -119,6 +119,7 @@ fn live(fields: &Fields<'_>, id: SessionId, project: &Project) -> Result<Session
         keep_alive_unlearnt: false,
         project: owner.map(Into::into),
         proxy_bytes: fields.proxy_bytes.and_then(|raw| serde_json::from_str(raw.get()).ok()),
+        // `updatedAt` is no sign: that it moves with activity is not documented.
         sign: Sign::Nothing,
         metadata: metadata(fields.user_metadata),
         parts: Parts::default(),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::event::Operation;
 
 fn client(base_url: &str) -> Client {
     made(base_url, "bb_live_0123456789").expect("a client")

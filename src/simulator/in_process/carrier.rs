@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::Client;
 use crate::domain::name::ApiVersion;
 use crate::domain::time::{Timestamp, later};
-use crate::provider::{Call, Exchange, Transport};
+use crate::provider::{Body, Call, Exchange, Transport};
 use crate::simulator::SharedWorld;
 use crate::simulator::browser_use::ApiCall;
 
@@ -37,7 +37,7 @@ impl Carrier {
 }
 
 impl Transport for Carrier {
-    fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Exchange<Vec<u8>>> + Send + '_>> {
+    fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Exchange<Body>> + Send + '_>> {
         let mut clock = self.clock();
         let asked = ApiCall {
             version: self.version,
@@ -47,8 +47,12 @@ impl Transport for Carrier {
             body: call.body.map(|body| body.to_string().into_bytes()).unwrap_or_default(),
         };
         let answer = self.world.with(|world| world.answer_browser_use(Some(&self.client.key), &asked, *clock));
-        let exchange = self.client.arrived(call.operation, answer, *clock);
+        let exchange = self.client.arrived(call.operation, answer, *clock, call.may_be_cut);
         *clock = exchange.requests.iter().fold(*clock, |at, request| later(at, request.took));
         Box::pin(ready(exchange))
+    }
+
+    fn now(&self) -> Timestamp {
+        *self.clock()
     }
 }

@@ -107,6 +107,23 @@ fn each_fault_of_a_listing_is_what_a_client_would_make_of_it() {
 }
 
 #[test]
+fn an_answer_that_is_too_large_is_given_cut_off_to_a_caller_that_can_use_it() {
+    let client = Client { body_cap: 3, ..Client::new(KEY) };
+    let answer = |body: &str| Answer {
+        status: 200,
+        headers: Vec::new(),
+        body: body.to_owned(),
+        date: after(0),
+        delay: SignedDuration::ZERO,
+        delivery: Delivery::Whole,
+    };
+    let opened = |body: &str, may_be_cut| client.arrived(Operation::Evidence, answer(body), after(0), may_be_cut).result;
+    assert_eq!((opened("[1]", true), opened("[1]", false)), (Ok(Body::whole(b"[1]".to_vec())), Ok(Body::whole(b"[1]".to_vec()))));
+    assert_eq!(opened("[1,2]", true), Ok(Body::cut(b"[1,".to_vec())));
+    assert_eq!(opened("[1,2]", false).map_err(|fault| fault.kind), Err(FaultKind::TooLarge));
+}
+
+#[test]
 fn throttling_says_for_how_long() {
     let (mut world, client, id) = one_session_world();
     world.inject(Operation::Release, Wrong::throttled(7), Extent::Until(after(5_000)));

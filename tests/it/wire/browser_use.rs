@@ -1,5 +1,7 @@
 //! Browser Use's side of the seam, over real HTTP, in each version of its API.
 
+mod evidence;
+
 use std::collections::HashMap;
 
 use serde_json::{Value, json};

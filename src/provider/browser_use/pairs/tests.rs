@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::domain::activity::Sign;
 use crate::domain::session::{Phase, Status};
 use crate::domain::time::Timestamp;
 use crate::provider::browser_use::items::Rejected;
@@ -33,6 +34,7 @@ fn agent(id: &str, word: &str, phase: Phase) -> Agent {
         keep_alive: Some(true),
         proxy_bytes: Some(5),
         run: None,
+        sign: Sign::Nothing,
     }
 }
 
@@ -339,4 +341,12 @@ fn without_the_right_to_the_agent_sessions_it_is_not_known_whether_one_is_kept_a
     assert_eq!(unlearnt(ApiVersion::V2, failed(FaultKind::Forbidden)), ["a"]);
     assert_eq!(unlearnt(ApiVersion::V3, failed(FaultKind::Forbidden)), [""; 0]);
     assert_eq!(unlearnt(ApiVersion::V2, whole(Vec::new())), [""; 0], "it is over");
+}
+
+#[test]
+fn a_session_is_at_work_where_its_agent_is_be_there_a_browser_or_not() {
+    let busy = |id: &str| Agent { sign: Sign::Busy, ..live(id) };
+    let listing = joined(ApiVersion::V3, whole(vec![browser("b", Some("a")), browser("c", None)]), whole(vec![busy("a"), busy("d"), live("e")]));
+    let signs: Vec<Sign> = listing.expect("a listing").sessions().map(|session| session.sign).collect();
+    assert_eq!(signs, [Sign::Nothing, Sign::Busy, Sign::Busy, Sign::Nothing]);
 }

@@ -17,7 +17,7 @@ pub(in crate::provider::browser_use) struct Margin {
     pub(in crate::provider::browser_use) cursor: Option<String>,
 }
 
-/// A page's own fields. `items` and `totalItems` are those of `/browsers` and of v2; v3 and v4 have `sessions`, and v3 `total`.
+/// A page's own fields. `items` and `totalItems` are those of `/browsers` and of v2; v3 and v4 name what they list, and v3's sessions have `total`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Envelope<'a> {
@@ -25,6 +25,10 @@ struct Envelope<'a> {
     items: Option<&'a RawValue>,
     #[serde(borrow)]
     sessions: Option<&'a RawValue>,
+    #[serde(borrow)]
+    messages: Option<&'a RawValue>,
+    #[serde(borrow)]
+    runs: Option<&'a RawValue>,
     #[serde(borrow)]
     total_items: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -41,11 +45,15 @@ pub(in crate::provider::browser_use) fn page<'a>(body: &'a [u8], each: impl FnMu
     let not_a_page = || Fault::new(FaultKind::Unreadable, "JSON of another shape than the provider documents");
     let envelope: Envelope<'_> =
         Some(raw).filter(|raw| json::is_object(raw)).and_then(|raw| serde_json::from_str(raw.get()).ok()).ok_or_else(not_a_page)?;
-    json::rows(envelope.items.or(envelope.sessions).ok_or_else(not_a_page)?.get().as_bytes(), each)?;
+    json::rows(envelope.items.or(envelope.sessions).or(envelope.messages).or(envelope.runs).ok_or_else(not_a_page)?.get().as_bytes(), each)?;
     let (more, cursor) = (optional::<bool>(envelope.has_more, "hasMore"), optional::<String>(envelope.next_cursor, "nextCursor"));
     Ok(Margin {
         total: optional(envelope.total_items.or(envelope.total), "total").ok().flatten(),
-        has_more: more.ok().zip(cursor.as_ref().ok()).map(|(more, cursor)| more.unwrap_or(cursor.is_some())),
+        // Of messages no cursor tells it where this does not.
+        has_more: match (more, &cursor) {
+            (Ok(None), Ok(_)) if envelope.messages.is_some() => None,
+            (more, cursor) => more.ok().zip(cursor.as_ref().ok()).map(|(more, cursor)| more.unwrap_or(cursor.is_some())),
+        },
         cursor: cursor.ok().flatten(),
     })
 }

@@ -236,6 +236,26 @@ fn what_is_not_a_page_is_unreadable_and_not_quoted() {
     }
 }
 
+#[test]
+fn what_an_agent_sessions_row_says_of_its_being_at_work_is_read() {
+    let at = "2026-11-20T12:00:00Z";
+    let v2 = |word: &str| agent_of(&json!({ "id": "a", "status": word, "startedAt": at }), ApiVersion::V2).sign;
+    let v3 = |word: &str| agent_of(&json!({ "id": "a", "status": word, "createdAt": at, "updatedAt": at }), ApiVersion::V3).sign;
+    let v4 = |word: &str| {
+        let row = json!({ "sessionId": "a", "latestRunId": "r", "status": word, "createdAt": at, "updatedAt": at });
+        agent_of(&row, ApiVersion::V4).sign
+    };
+    for word in ["running", "created", "paused"] {
+        assert_eq!(v3(word), Sign::Busy, "{word}");
+    }
+    for word in ["queued", "dispatching", "running", "paused"] {
+        assert_eq!(v4(word), Sign::Busy, "{word}");
+    }
+    assert_eq!(["idle", "stopped", "timed_out", "error"].map(v3), [Sign::Nothing; 4]);
+    assert_eq!(["completed", "failed", "cancelled"].map(v4), [Sign::Nothing; 3]);
+    assert_eq!(["active", "stopped"].map(v2), [Sign::Nothing; 2], "it is active whether a task runs or not");
+}
+
 fn any_row() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -271,6 +291,7 @@ proptest! {
         let margin = page(body.as_bytes(), |raw| {
             count += 1;
             let _ = (browser(raw), agent(raw, ApiVersion::V2), agent(raw, ApiVersion::V3), agent(raw, ApiVersion::V4), task(raw), run(raw, &"a".into()));
+            let _ = [ApiVersion::V2, ApiVersion::V3, ApiVersion::V4].map(|version| deed(raw, version, &"a".into()));
         });
         prop_assert!(margin.is_ok());
         prop_assert_eq!(count, rows.len());
