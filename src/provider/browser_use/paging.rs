@@ -8,11 +8,11 @@ use serde_json::value::RawValue;
 use super::forbids_another_call;
 use super::items::{Item, Rejected, Row};
 use super::wire::{self, Margin};
+use crate::domain::activity::MOST_QUESTIONS;
 use crate::domain::event::Operation;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::name::{ApiVersion, SessionId};
 use crate::domain::time::{SignedDuration, Timestamp, between, rfc3339};
-use crate::provider::MOST_QUESTIONS;
 use crate::provider::http::{Call, LISTING_CAP, Transport};
 use crate::provider::trail::Trail;
 
