@@ -224,7 +224,7 @@ impl max_age::Reading {
             from: self.from.clone(),
             since,
             at: later(since, self.allowed),
-            rank: since,
+            rank: (false, since),
         }
     }
 

@@ -34,9 +34,11 @@ pub struct Deadline {
     pub from: Source,
     pub since: Timestamp,
     pub at: Timestamp,
-    /// Of those that fall due at one instant, the smallest goes first.
-    pub rank: Timestamp,
+    pub rank: Rank,
 }
+
+/// Of those that fall due at one instant, the smallest goes first: those of whom the instant that counts is known, then the others.
+pub type Rank = (bool, Timestamp);
 
 /// Where a limit's length came from.
 #[derive(Clone, Debug, PartialEq, Eq)]

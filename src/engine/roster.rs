@@ -6,7 +6,7 @@ use crate::domain::activity::Activity;
 use crate::domain::name::{PolicyName, SessionId};
 use crate::domain::session::Session;
 use crate::domain::time::{Moment, Timestamp};
-use crate::domain::verdict::Verdict;
+use crate::domain::verdict::{Rank, Verdict};
 use crate::policy::Judgement;
 
 /// One live session.
@@ -71,7 +71,7 @@ pub struct Roster {
 }
 
 /// A place in line: since when it is due, then its rank.
-type Place = (Timestamp, Timestamp, SessionId);
+type Place = (Timestamp, Rank, SessionId);
 
 impl Roster {
     pub fn len(&self) -> usize {
@@ -118,7 +118,7 @@ impl Roster {
         if self.parked.contains_key(id) {
             return;
         }
-        let wanted = judgement.ask_at.filter(|at| *at <= now.theirs).map(|at| (at, at, id.clone()));
+        let wanted = judgement.ask_at.filter(|at| *at <= now.theirs).map(|at| (at, (false, at), id.clone()));
         if self.places.get(id) == due.as_ref().or(wanted.as_ref()) {
             return;
         }
@@ -139,7 +139,7 @@ impl Roster {
     /// A due session has to wait for evidence first.
     pub fn want(&mut self, id: &SessionId, since: Timestamp) {
         self.leave_line(id);
-        self.stand(id, (since, since, id.clone()), false);
+        self.stand(id, (since, (false, since), id.clone()), false);
     }
 
     /// When a session is judged again; nothing where only news can change anything.

@@ -140,7 +140,7 @@ impl Budget {
             from: Source::Spent { every: self.every.as_str(), among: among(self.per.as_ref(), subject) },
             since,
             at: since.max(subject.session.since()),
-            rank: self.release.rank(subject.session, subject.activity),
+            rank: self.release.rank(subject.session.since(), subject.activity.last_active),
         })
     }
 

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::activity::Activity;
 use crate::domain::name::{PolicyName, SessionId};
-use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
+use crate::domain::verdict::Rank;
 use crate::policy::per::Group;
 
 /// Which of several go first.
@@ -30,20 +29,16 @@ pub struct Member {
 
 impl Order {
     /// The smallest goes first.
-    pub fn key(self, member: &Member) -> (bool, bool, Timestamp, &SessionId) {
-        let (unknown, since) = match (self, member.last_active) {
-            (Self::Idlest, Some(active)) => (false, active),
-            (Self::Idlest, None) => (true, member.since),
-            (Self::Oldest, _) => (false, member.since),
-        };
-        (!member.leaving, unknown, since, &member.id)
+    pub fn key(self, member: &Member) -> (bool, Rank, &SessionId) {
+        (!member.leaving, self.rank(member.since, member.last_active), &member.id)
     }
 
     /// The same order for sessions that all go: the smallest first.
-    pub fn rank(self, session: &Session, activity: &Activity) -> Timestamp {
-        match self {
-            Self::Oldest => session.since(),
-            Self::Idlest => activity.last_active.unwrap_or(Timestamp::MAX),
+    pub fn rank(self, since: Timestamp, last_active: Option<Timestamp>) -> Rank {
+        match (self, last_active) {
+            (Self::Idlest, Some(active)) => (false, active),
+            (Self::Idlest, None) => (true, since),
+            (Self::Oldest, _) => (false, since),
         }
     }
 }

@@ -104,7 +104,7 @@ impl Idle {
 
     fn deadline(&self, policy: &PolicyName, since: Timestamp) -> Deadline {
         let at = later(since, self.limit);
-        Deadline { policy: policy.clone(), limit: Limit::Idle, allowed: self.limit, from: Source::Policy, since, at, rank: since }
+        Deadline { policy: policy.clone(), limit: Limit::Idle, allowed: self.limit, from: Source::Policy, since, at, rank: (false, since) }
     }
 }
 

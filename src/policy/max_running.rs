@@ -45,7 +45,7 @@ impl MaxRunning {
             from: Source::Count { count: self.count, among: among(self.per.as_ref(), subject) },
             since: at,
             at,
-            rank: self.release.rank(subject.session, subject.activity),
+            rank: self.release.rank(subject.session.since(), subject.activity.last_active),
         })
     }
 }

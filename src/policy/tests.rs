@@ -162,7 +162,7 @@ fn a_deadline_carries_its_arithmetic() {
         from: Source::Policy,
         since: at(0),
         at: later(at(0), mins(20)),
-        rank: at(0),
+        rank: (false, at(0)),
     };
     assert_eq!(verdict, Verdict::Until(wanted));
 }
