@@ -1,7 +1,7 @@
 //! A provider that is not there: one seeded world of sessions with their whole truth, and two faces over it.
 //!
 //! In reading order: [`life`] is one session from birth to end, [`population`] how sessions come to be, [`fault`] what may go wrong, [`world`] holds it all,
-//! [`answer`] is what Browserbase says to one request, as a value, [`wire`] and [`query`] are its words for it; [`agent`] is an agent session of Browser
+//! [`answer`] is what Browserbase says to one request, as a value, [`wire`], [`query`] and [`route`] are its words for it; [`agent`] is an agent session of Browser
 //! Use, and [`browser_use`] its API. On that stand the faces:
 //! [`in_process`] for virtual time, [`http`] for real time. The world reads no clock and does no I/O: every function takes the instant.
 
@@ -16,6 +16,7 @@ pub mod in_process;
 pub mod life;
 pub mod population;
 pub mod query;
+mod route;
 mod wire;
 pub mod world;
 

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::fault::{BadRow, Fault, Shot, Struck};
 use super::life::{Life, NewSession};
 use super::query::Query;
+use super::route::Misrouted;
 use super::wire;
 use super::world::{Request, World};
 use crate::domain::event::Operation;
@@ -212,6 +213,13 @@ impl Answer {
 
     pub(super) fn error(status: u16, message: &str, date: Timestamp) -> Self {
         Self::json(status, wire::error(status, message), date)
+    }
+
+    pub(super) fn misrouted(misrouted: Misrouted, date: Timestamp) -> Self {
+        match misrouted {
+            Misrouted::Route => Self::error(404, "Route not found", date),
+            Misrouted::Method => Self::error(405, "Method not allowed", date),
+        }
     }
 
     pub(super) fn spoilt(mut self, struck: Struck) -> Self {
