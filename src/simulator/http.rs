@@ -124,7 +124,7 @@ async fn browser_use(
         return write(Answer::json(404, api::detail("Not Found"), face.now()));
     };
     let segments = path.split('/').map(str::to_owned).collect();
-    let call = api::ApiCall { version, method: method.to_string(), segments, query, body: body.to_vec() };
+    let call = api::ApiCall { version, method: method.to_string(), segments, query, body: body.to_vec(), purpose: None };
     let answer = |world: &mut World, headers: &HeaderMap, now| world.answer_browser_use(key(headers, "x-browser-use-api-key"), &call, now);
     face.respond(caller, answer).await
 }

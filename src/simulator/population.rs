@@ -74,15 +74,17 @@ impl Population {
             pending_for: SignedDuration::from_millis(rng.i64(100..1_500)),
             bytes_per_second: rng.u64(2_000..200_000),
             worked_for: if behaviour == Behaviour::Busy { timeout } else { worked },
+            logs: rng.u8(..5) > 0,
             fate: behaviour.fate(worked),
             ..NewSession::default()
         }
     }
 
-    /// A session that was forgotten before the world opened.
+    /// A session that was forgotten before the world opened, and whose work is over.
     pub(super) fn leaked(&self, rng: &mut Rng) -> NewSession {
         let age = within(rng, &self.leaked_age);
-        NewSession { age, keep_alive: true, fate: None, worked_for: within(rng, &self.worked_for), ..self.birth(rng) }
+        let worked_for = within(rng, &self.worked_for).min(age / 2);
+        NewSession { age, keep_alive: true, fate: None, worked_for, ..self.birth(rng) }
     }
 }
 

@@ -22,10 +22,14 @@ impl Ask {
             ("POST", ["sessions", _]) => Self::Garbled("body/status must be REQUEST_RELEASE".to_owned()),
             ("GET" | "HEAD", ["sessions", id, "logs"]) => Self::Logs((*id).into()),
             ("GET" | "HEAD", ["sessions", id, "debug"]) => Self::Debug((*id).into()),
+            ("POST", ["sessions", id, "simulate"]) => wire::act(body).map_or_else(Self::Garbled, |act| Self::Act((*id).into(), act)),
             ("GET" | "HEAD", ["projects"]) => Self::Projects,
             ("GET" | "HEAD", ["projects", id]) => Self::Project((*id).to_owned()),
             ("GET" | "HEAD", ["projects", id, "usage"]) => Self::Usage((*id).to_owned()),
-            (_, ["sessions" | "projects"] | ["sessions" | "projects", _] | ["sessions", _, "logs" | "debug"] | ["projects", _, "usage"]) => {
+            (
+                _,
+                ["sessions" | "projects"] | ["sessions" | "projects", _] | ["sessions", _, "logs" | "debug" | "simulate"] | ["projects", _, "usage"],
+            ) => {
                 return Err(Misrouted::Method);
             }
             _ => return Err(Misrouted::Route),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 
+use super::activity::{Act, Deed};
 use super::agent::{Agent, NewAgent, NewTask};
 use super::answer::Asked;
 use super::fault::{Extent, Fault, Faults, Target};
@@ -210,6 +211,15 @@ impl World {
         if let Some(life) = self.sessions.get_mut(id) {
             life.fate = Some(End { at: floor_millis(at), cause });
         }
+    }
+
+    /// Lets something be done in a session now, by the asker's clock; says whether its browser is there for it.
+    pub fn act(&mut self, id: &SessionId, act: Act, now: Timestamp) -> bool {
+        self.advance(now);
+        let at = self.time(now);
+        let Some(life) = self.sessions.get_mut(id).filter(|life| life.is_up(at)) else { return false };
+        life.deeds.push(Deed { at, act });
+        true
     }
 
     /// From now on, requests that fit the target go wrong in this way.

@@ -43,9 +43,12 @@ impl Carrier {
     fn answer(&self, world: &mut World, call: &Call, now: Timestamp) -> Answer {
         let query = call.query.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let body = call.body.as_ref().map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        let purpose = Some(call.operation);
         let (method, segments) = (call.method.to_string(), call.segments.clone());
         match self.api {
-            Api::BrowserUse(version) => world.answer_browser_use(Some(&self.client.key), &ApiCall { version, method, segments, query, body }, now),
+            Api::BrowserUse(version) => {
+                world.answer_browser_use(Some(&self.client.key), &ApiCall { version, method, segments, query, body, purpose }, now)
+            }
             Api::Browserbase => match asked(&method, &segments, &query, &body) {
                 Ok(ask) => world.answer(Some(&self.client.key), ask, now),
                 Err(misrouted) => Answer::misrouted(misrouted, world.time(now)),
