@@ -93,7 +93,7 @@ const LONGEST_AT_BROWSER_USE: SignedDuration = SignedDuration::from_hours(4);
 
 /// What comes into the live world of Browser Use.
 pub(super) enum Birth {
-    Browser(NewSession),
+    Browser(Box<NewSession>),
     Agent(Box<NewAgent>),
 }
 
@@ -106,7 +106,7 @@ impl Birth {
         let new = NewSession { pending_for: SignedDuration::ZERO, metadata: None, timeout, ..new };
         let draw = rng.u8(..10);
         if draw < 4 {
-            return Self::Browser(NewSession { metadata: Some(Value::Object(tags)), ..new });
+            return Self::Browser(Box::new(NewSession { metadata: Some(Value::Object(tags)), ..new }));
         }
         let task = NewTask { metadata: tags, takes: Some(new.worked_for) };
         let (age, keep_alive) = (new.age, new.keep_alive);

@@ -324,7 +324,7 @@ impl World {
         match Birth::at_browser_use(new, rng) {
             Birth::Browser(new) => {
                 let created_at = later(at, -new.age);
-                self.admit(life(key, project_id, new, created_at, rng, latency));
+                self.admit(life(key, project_id, *new, created_at, rng, latency));
             }
             Birth::Agent(new) => {
                 let (agent, browser) = agent_from(key, project_id, *new, at, rng, latency);
