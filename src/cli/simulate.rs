@@ -13,6 +13,9 @@ use crate::domain::time::{SignedDuration, parse_duration};
 use crate::simulator::{BROWSER_USE_KEY, BROWSERBASE_KEY, Running, SharedWorld, Simulator, World, WorldClock};
 
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "To use a session: POST /v1/sessions/ID/simulate (or /api/vN/browsers/ID/simulate) with {\"act\": \"command\" | \"page\" | \"bytes\"}"
+)]
 pub struct Flags {
     /// Address to listen on, loopback only; port 0 takes any free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9754")]

@@ -85,6 +85,20 @@ pub enum Progress {
     Stopped,
 }
 
+/// Something that an agent session says about a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Somebody gave it.
+    Given,
+    /// The agent did something for it.
+    Step,
+    /// The agent is done with it.
+    Finished,
+}
+
+/// From one step of a task to the next.
+pub const STEP_EVERY: SignedDuration = SignedDuration::from_secs(30);
+
 impl Agent {
     /// The end, where it has come.
     pub fn ended(&self, now: Timestamp) -> Option<End> {
@@ -108,6 +122,15 @@ impl Agent {
             (_, Some(stopped)) => (Progress::Stopped, Some(stopped)),
             _ => (Progress::Running, None),
         }
+    }
+
+    /// What is said of a task until now: as it is given, while it is worked on, and where it was finished, not where it was stopped.
+    pub fn moments(&self, task: &Task, now: Timestamp) -> Vec<(Timestamp, Moment)> {
+        let (progress, over) = self.progress(task, now);
+        let until = over.unwrap_or(now);
+        let steps = (1..).map(|step| later(task.created_at, STEP_EVERY * step)).take_while(|at| *at < until || (over.is_none() && *at == until));
+        let finished = over.filter(|_| progress == Progress::Finished).map(|at| (at, Moment::Finished));
+        std::iter::once((task.created_at, Moment::Given)).chain(steps.map(|at| (at, Moment::Step))).chain(finished).collect()
     }
 
     /// A task is at work.
@@ -168,6 +191,19 @@ mod tests {
         assert_eq!(end, End { at: at(2_001), cause: Cause::Released { requested_at: at(2_000) } });
         assert_eq!(agent.request_release(at(2_000)), None);
         assert_eq!([2_000, 2_001].map(|second| agent.ended(at(second)).is_some()), [false, true]);
+    }
+
+    #[test]
+    fn a_task_is_spoken_of_as_it_is_given_at_every_step_and_when_it_is_finished() {
+        let mut agent = agent(task(Some(1_070)));
+        let told = |agent: &Agent, second| agent.moments(&agent.tasks[0], at(second));
+        let given = (at(1_000), Moment::Given);
+        assert_eq!(told(&agent, 1_029), [given]);
+        assert_eq!(told(&agent, 1_030), [given, (at(1_030), Moment::Step)]);
+        let whole = [given, (at(1_030), Moment::Step), (at(1_060), Moment::Step), (at(1_070), Moment::Finished)];
+        assert_eq!(told(&agent, 9_000), whole);
+        agent.tasks[0].stopped_at = Some(at(1_060));
+        assert_eq!(told(&agent, 9_000), whole[..2]);
     }
 
     #[test]

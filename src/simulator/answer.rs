@@ -2,11 +2,13 @@
 
 use serde_json::Value;
 
+use super::activity::Act;
 use super::fault::{BadRow, Fault, Shot, Struck};
 use super::life::{Life, NewSession};
 use super::query::Query;
-use super::wire;
+use super::route::Misrouted;
 use super::world::{Request, World};
+use super::{evidence, wire};
 use crate::domain::event::Operation;
 use crate::domain::name::{SessionId, words};
 use crate::domain::time::{SignedDuration, Timestamp, later};
@@ -23,6 +25,8 @@ pub enum Ask {
     Release(SessionId),
     Logs(SessionId),
     Debug(SessionId),
+    /// A call of the simulator's own: somebody does something in the session.
+    Act(SessionId, Act),
     Projects,
     Project(String),
     Usage(String),
@@ -39,6 +43,9 @@ words! {
         Release = "release",
         Logs = "logs",
         Debug = "debug",
+        /// The messages, runs or events of one session.
+        Evidence = "evidence",
+        Act = "act",
         Projects = "projects",
         /// A change of name, which is no stop.
         Rename = "rename",
@@ -126,8 +133,12 @@ impl World {
                 life.request_release(at);
                 wire::row(life, at)
             }),
-            Ask::Logs(id) => self.about(key, &id, at, |_| Value::Array(Vec::new())),
-            Ask::Debug(id) => self.about(key, &id, at, |life| wire::debug(life)),
+            Ask::Logs(id) => self.about(key, &id, at, |life| evidence::logs(life, at)),
+            Ask::Debug(id) => self.about(key, &id, at, |life| evidence::debug(life, at)),
+            Ask::Act(id, act) => match self.life_mut(key, &id).is_some() && !self.act(&id, act, now) {
+                true => Answer::error(400, "The session is not running", at),
+                false => self.about(key, &id, at, |life| wire::row(life, at)),
+            },
             Ask::Projects => Answer::json(200, self.project(key).map(wire::project).into_iter().collect(), at),
             Ask::Project(id) => self.about_project(key, &id, at, |world| world.project(key).map(wire::project)),
             Ask::Usage(id) => self.about_project(key, &id, at, |world| Some(wire::usage(world.lives().filter(|life| &*life.key == key), at))),
@@ -173,6 +184,7 @@ impl Ask {
             Self::Release(_) => Asked::Release,
             Self::Logs(_) => Asked::Logs,
             Self::Debug(_) => Asked::Debug,
+            Self::Act(..) => Asked::Act,
             Self::Projects | Self::Project(_) | Self::Usage(_) => Asked::Projects,
             Self::Garbled(_) => Asked::Garbled,
         }
@@ -180,17 +192,19 @@ impl Ask {
 
     fn session(&self) -> Option<&SessionId> {
         match self {
-            Self::Read(id) | Self::Release(id) | Self::Logs(id) | Self::Debug(id) => Some(id),
+            Self::Read(id) | Self::Release(id) | Self::Logs(id) | Self::Debug(id) | Self::Act(id, _) => Some(id),
             _ => None,
         }
     }
 
-    /// Faults are about the three calls that a reaper makes.
+    /// Faults are about the calls that a reaper makes.
     fn shot<'a>(&'a self, key: &'a str) -> Option<Shot<'a>> {
         let (operation, status) = match self {
             Self::List { status, .. } => (Operation::List, *status),
             Self::Read(_) => (Operation::Read, None),
             Self::Release(_) => (Operation::Release, None),
+            Self::Logs(_) => (Operation::Evidence, Some("logs")),
+            Self::Debug(_) => (Operation::Evidence, Some("debug")),
             _ => return None,
         };
         Some(Shot { operation, key, status, session: self.session() })
@@ -212,6 +226,13 @@ impl Answer {
 
     pub(super) fn error(status: u16, message: &str, date: Timestamp) -> Self {
         Self::json(status, wire::error(status, message), date)
+    }
+
+    pub(super) fn misrouted(misrouted: Misrouted, date: Timestamp) -> Self {
+        match misrouted {
+            Misrouted::Route => Self::error(404, "Route not found", date),
+            Misrouted::Method => Self::error(405, "Method not allowed", date),
+        }
     }
 
     pub(super) fn spoilt(mut self, struck: Struck) -> Self {
@@ -284,7 +305,7 @@ impl Answer {
 }
 
 /// Where Browser Use's envelopes keep their rows, and how many there are.
-const ENVELOPES: [&str; 3] = ["items", "sessions", "runs"];
+const ENVELOPES: [&str; 5] = ["items", "sessions", "runs", "messages", "events"];
 const TOTALS: [&str; 2] = ["totalItems", "total"];
 
 fn spoil_row(rows: &mut [Value], session: Option<&SessionId>, how: BadRow) {

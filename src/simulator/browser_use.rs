@@ -2,6 +2,7 @@
 
 mod browsers;
 mod desk;
+mod messages;
 mod parameters;
 mod sessions;
 mod tasks;
@@ -26,6 +27,8 @@ pub struct ApiCall {
     pub segments: Vec<String>,
     pub query: Vec<(String, String)>,
     pub body: Vec<u8>,
+    /// What it is for, where the caller says so: v2's tasks of one session are part of a listing, and evidence.
+    pub purpose: Option<Operation>,
 }
 
 /// An answer that is no yes: its status and its body.
@@ -55,7 +58,8 @@ impl World {
 
     fn answer_customer(&mut self, key: &str, call: &ApiCall, now: Timestamp, at: Timestamp) -> Answer {
         let session = call.session();
-        let shot = call.operation().map(|operation| Shot { operation, key, status: call.inventory(), session: session.as_ref() });
+        let shot =
+            call.purpose.or_else(|| call.operation()).map(|operation| Shot { operation, key, status: call.inventory(), session: session.as_ref() });
         let struck = shot.map_or_else(Struck::default, |shot| self.faults_mut().strike(&shot, at));
         let said = match &struck.fault {
             Some((fault, _)) if fault.forestalls() => Ok((200, Value::Null)),
@@ -75,6 +79,8 @@ impl ApiCall {
 
     fn asked(&self) -> Asked {
         match (self.method.as_str(), self.path().as_slice()) {
+            ("GET", [_, _, "messages" | "events"]) => Asked::Evidence,
+            ("GET", ["runs"]) if self.is_about_one() => Asked::Evidence,
             ("GET", [_]) => Asked::List,
             ("GET", ["billing", ..]) => Asked::Projects,
             ("GET", _) => Asked::Read,
@@ -82,6 +88,7 @@ impl ApiCall {
             ("PATCH", ["sessions", _]) if self.version == ApiVersion::V4 => Asked::Rename,
             ("PATCH", _) | ("POST", [_, _, "stop" | "cancel"]) => Asked::Release,
             ("POST", [_]) => Asked::Create,
+            ("POST", ["browsers", _, "simulate"]) => Asked::Act,
             _ => Asked::Garbled,
         }
     }
@@ -92,8 +99,14 @@ impl ApiCall {
             Asked::List => Some(Operation::List),
             Asked::Read => Some(Operation::Read),
             Asked::Release => Some(Operation::Release),
+            Asked::Evidence => Some(Operation::Evidence),
             _ => None,
         }
+    }
+
+    /// What is asked of one session alone.
+    fn is_about_one(&self) -> bool {
+        self.query.iter().any(|(name, _)| name == "sessionId")
     }
 
     fn inventory(&self) -> Option<&str> {
@@ -101,7 +114,8 @@ impl ApiCall {
     }
 
     fn session(&self) -> Option<SessionId> {
-        self.segments.get(1).map(|id| id.as_str().into())
+        let of_query = || self.query.iter().find(|(name, _)| name == "sessionId").map(|(_, id)| id.as_str());
+        self.segments.get(1).map(String::as_str).or_else(of_query).map(SessionId::from)
     }
 }
 

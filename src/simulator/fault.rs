@@ -78,9 +78,10 @@ impl Fault {
 pub struct Target {
     pub operation: Operation,
     pub key: Option<Arc<str>>,
-    /// Of Browserbase's listings, those with this status filter; at Browser Use, the calls to this inventory: `browsers`, `sessions`, `tasks`, `runs`.
+    /// Of Browserbase's listings, those with this status filter, of its evidence, `logs` or `debug`; at Browser Use, the calls to this inventory:
+    /// `browsers`, `sessions`, `tasks`, `runs`.
     pub status: Option<Arc<str>>,
-    /// Of reads and releases, those of this session; of bad rows, the one to spoil.
+    /// Of all but listings, those about this session; of bad rows, the one to spoil.
     pub session: Option<SessionId>,
 }
 

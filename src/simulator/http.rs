@@ -10,7 +10,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Path, Query as Parameters, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
-use axum::routing::{any, get};
+use axum::routing::any;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep, timeout};
@@ -18,9 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer::{Answer, Ask, Delivery};
 use super::connection::{Connection, CuttableListener};
-use super::query::Query;
-use super::{SharedWorld, World, WorldClock, browser_use as api, wire};
-use crate::domain::name::{ApiVersion, SessionId};
+use super::route::Misrouted;
+use super::{SharedWorld, World, WorldClock, browser_use as api};
+use crate::domain::name::ApiVersion;
 use crate::domain::time::Timestamp;
 
 /// Serves a world.
@@ -94,72 +94,22 @@ struct Face {
 type Caller = (HeaderMap, ConnectInfo<Connection>);
 
 fn router(face: Face) -> Router {
-    Router::new()
-        .route("/v1/sessions", get(list).post(create))
-        .route("/v1/sessions/{id}", get(read).post(update))
-        .route("/v1/sessions/{id}/logs", get(logs))
-        .route("/v1/sessions/{id}/debug", get(debug))
-        .route("/v1/projects", get(projects))
-        .route("/v1/projects/{id}", get(project))
-        .route("/v1/projects/{id}/usage", get(usage))
-        .route("/api/{version}/{*path}", any(browser_use))
-        .fallback(unknown_route)
-        .method_not_allowed_fallback(unknown_method)
-        .with_state(face)
+    Router::new().route("/v1/{*path}", any(browserbase)).route("/api/{version}/{*path}", any(browser_use)).fallback(unknown_route).with_state(face)
 }
 
-async fn list(State(face): State<Face>, caller: Caller, Parameters(parameters): Parameters<Vec<(String, String)>>) -> Response {
-    face.ask(caller, list_request(&parameters)).await
-}
-
-fn list_request(parameters: &[(String, String)]) -> Ask {
-    let parameter = |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    let status = match parameter("status") {
-        None => None,
-        Some(word) => match wire::STATUSES.iter().find(|status| **status == word) {
-            Some(status) => Some(*status),
-            None => return Ask::Garbled(format!("querystring/status must be one of {}", wire::STATUSES.join(", "))),
-        },
-    };
-    match parameter("q").map(|text| Query::parse(text).ok_or(text)) {
-        None => Ask::List { status, query: None },
-        Some(Ok(query)) => Ask::List { status, query: Some(query) },
-        Some(Err(_)) => Ask::Garbled("querystring/q must look like user_metadata['key']:'value'".to_owned()),
+async fn browserbase(
+    State(face): State<Face>,
+    caller: Caller,
+    method: Method,
+    Path(path): Path<String>,
+    Parameters(query): Parameters<Vec<(String, String)>>,
+    body: Bytes,
+) -> Response {
+    let path: Vec<&str> = path.split('/').collect();
+    match Ask::of(method.as_str(), &path, &query, &body) {
+        Ok(ask) => face.respond(caller, |world, headers, now| world.answer(key(headers, "x-bb-api-key"), ask, now)).await,
+        Err(misrouted) => write(Answer::misrouted(misrouted, face.now())),
     }
-}
-
-async fn create(State(face): State<Face>, caller: Caller, body: Bytes) -> Response {
-    let ask = wire::new_session(&body).map_or_else(Ask::Garbled, Ask::Create);
-    face.ask(caller, ask).await
-}
-
-async fn read(State(face): State<Face>, caller: Caller, Path(id): Path<SessionId>) -> Response {
-    face.ask(caller, Ask::Read(id)).await
-}
-
-async fn update(State(face): State<Face>, caller: Caller, Path(id): Path<SessionId>, body: Bytes) -> Response {
-    let ask = if wire::is_release_request(&body) { Ask::Release(id) } else { Ask::Garbled("body/status must be REQUEST_RELEASE".to_owned()) };
-    face.ask(caller, ask).await
-}
-
-async fn logs(State(face): State<Face>, caller: Caller, Path(id): Path<SessionId>) -> Response {
-    face.ask(caller, Ask::Logs(id)).await
-}
-
-async fn debug(State(face): State<Face>, caller: Caller, Path(id): Path<SessionId>) -> Response {
-    face.ask(caller, Ask::Debug(id)).await
-}
-
-async fn projects(State(face): State<Face>, caller: Caller) -> Response {
-    face.ask(caller, Ask::Projects).await
-}
-
-async fn project(State(face): State<Face>, caller: Caller, Path(id): Path<String>) -> Response {
-    face.ask(caller, Ask::Project(id)).await
-}
-
-async fn usage(State(face): State<Face>, caller: Caller, Path(id): Path<String>) -> Response {
-    face.ask(caller, Ask::Usage(id)).await
 }
 
 async fn browser_use(
@@ -174,7 +124,7 @@ async fn browser_use(
         return write(Answer::json(404, api::detail("Not Found"), face.now()));
     };
     let segments = path.split('/').map(str::to_owned).collect();
-    let call = api::ApiCall { version, method: method.to_string(), segments, query, body: body.to_vec() };
+    let call = api::ApiCall { version, method: method.to_string(), segments, query, body: body.to_vec(), purpose: None };
     let answer = |world: &mut World, headers: &HeaderMap, now| world.answer_browser_use(key(headers, "x-browser-use-api-key"), &call, now);
     face.respond(caller, answer).await
 }
@@ -184,21 +134,13 @@ fn key<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 async fn unknown_route(State(face): State<Face>) -> Response {
-    write(Answer::error(404, "Route not found", face.now()))
-}
-
-async fn unknown_method(State(face): State<Face>) -> Response {
-    write(Answer::error(405, "Method not allowed", face.now()))
+    write(Answer::misrouted(Misrouted::Route, face.now()))
 }
 
 impl Face {
     fn now(&self) -> Timestamp {
         let now = self.clock.now();
         self.world.with(|world| world.time(now))
-    }
-
-    async fn ask(&self, caller: Caller, ask: Ask) -> Response {
-        self.respond(caller, |world, headers, now| world.answer(key(headers, "x-bb-api-key"), ask, now)).await
     }
 
     async fn respond(

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::activity::{Act, Deed};
 use crate::domain::name::SessionId;
-use crate::domain::time::{SignedDuration, Timestamp, between, later};
+use crate::domain::time::{SignedDuration, Timestamp, later};
 
 /// Why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,10 @@ pub struct NewSession {
     pub bytes_per_second: u64,
     /// How long it is worked after its start.
     pub worked_for: SignedDuration,
+    /// What is done in it beside that: each so long after its creation.
+    pub acts: Vec<(SignedDuration, Act)>,
+    /// Whether a log is kept of what its clients tell the browser.
+    pub logs: bool,
     /// How it ends if nobody releases it: this long after its creation, and why.
     pub fate: Option<(SignedDuration, Cause)>,
     /// From a release request to the end; drawn from the world's range where there is none.
@@ -64,6 +69,8 @@ impl Default for NewSession {
             pending_for: SignedDuration::ZERO,
             bytes_per_second: 0,
             worked_for: SignedDuration::ZERO,
+            acts: Vec::new(),
+            logs: true,
             fate: None,
             release_latency: None,
         }
@@ -85,6 +92,8 @@ pub struct Life {
     pub expires_at: Timestamp,
     pub bytes_per_second: u64,
     pub worked_until: Timestamp,
+    pub deeds: Vec<Deed>,
+    pub logs: bool,
     /// Its end if nobody releases it and it does not expire first.
     pub fate: Option<End>,
     pub release_latency: SignedDuration,
@@ -98,7 +107,7 @@ pub struct Life {
 
 impl Life {
     /// The end as things stand: the earliest of its own, the hard one, and that of a release.
-    fn planned_end(&self) -> End {
+    pub(super) fn planned_end(&self) -> End {
         let hard = End { at: self.expires_at, cause: Cause::TimedOut };
         [self.fate, self.release].into_iter().flatten().fold(hard, |first, other| if other.at < first.at { other } else { first })
     }
@@ -124,13 +133,6 @@ impl Life {
             None if now < self.started_at => "PENDING",
             None => "RUNNING",
         }
-    }
-
-    /// Bytes through the proxy until now: they rise while it is worked, and stay from then on.
-    pub fn proxy_bytes(&self, now: Timestamp) -> u64 {
-        let until = now.min(self.worked_until).min(self.planned_end().at);
-        let worked = between(self.started_at, until).max(SignedDuration::ZERO);
-        self.bytes_per_second.saturating_mul(worked.as_millis() as u64) / 1_000
     }
 
     /// The last instant at which something about it changed.
@@ -160,6 +162,8 @@ mod tests {
             expires_at: at(4_600),
             bytes_per_second: 100,
             worked_until: at(1_012),
+            deeds: Vec::new(),
+            logs: true,
             fate: None,
             release_latency: SignedDuration::from_millis(500),
             release: None,

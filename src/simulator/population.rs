@@ -74,15 +74,17 @@ impl Population {
             pending_for: SignedDuration::from_millis(rng.i64(100..1_500)),
             bytes_per_second: rng.u64(2_000..200_000),
             worked_for: if behaviour == Behaviour::Busy { timeout } else { worked },
+            logs: rng.u8(..5) > 0,
             fate: behaviour.fate(worked),
             ..NewSession::default()
         }
     }
 
-    /// A session that was forgotten before the world opened.
+    /// A session that was forgotten before the world opened, and whose work is over.
     pub(super) fn leaked(&self, rng: &mut Rng) -> NewSession {
         let age = within(rng, &self.leaked_age);
-        NewSession { age, keep_alive: true, fate: None, worked_for: within(rng, &self.worked_for), ..self.birth(rng) }
+        let worked_for = within(rng, &self.worked_for).min(age / 2);
+        NewSession { age, keep_alive: true, fate: None, worked_for, ..self.birth(rng) }
     }
 }
 
@@ -91,7 +93,7 @@ const LONGEST_AT_BROWSER_USE: SignedDuration = SignedDuration::from_hours(4);
 
 /// What comes into the live world of Browser Use.
 pub(super) enum Birth {
-    Browser(NewSession),
+    Browser(Box<NewSession>),
     Agent(Box<NewAgent>),
 }
 
@@ -104,7 +106,7 @@ impl Birth {
         let new = NewSession { pending_for: SignedDuration::ZERO, metadata: None, timeout, ..new };
         let draw = rng.u8(..10);
         if draw < 4 {
-            return Self::Browser(NewSession { metadata: Some(Value::Object(tags)), ..new });
+            return Self::Browser(Box::new(NewSession { metadata: Some(Value::Object(tags)), ..new }));
         }
         let task = NewTask { metadata: tags, takes: Some(new.worked_for) };
         let (age, keep_alive) = (new.age, new.keep_alive);

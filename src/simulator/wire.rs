@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::activity::{Act, ActWord};
 use super::life::{Life, NewSession};
 use super::world::Project;
 use crate::domain::time::{SignedDuration, Timestamp, rfc3339};
@@ -48,12 +49,6 @@ pub(super) fn body(life: &Life, now: Timestamp) -> Value {
     body
 }
 
-/// The addresses from which a session's browser can be watched: each opens it to whoever has it.
-pub(super) fn debug(life: &Life) -> Value {
-    let url = format!("https://live.simulator.invalid/{}", life.secret);
-    json!({ "debuggerUrl": url, "debuggerFullscreenUrl": url, "wsUrl": format!("wss://live.simulator.invalid/{}", life.secret), "pages": [] })
-}
-
 pub(super) fn project(project: &Project) -> Value {
     json!({
         "id": &*project.id,
@@ -95,7 +90,7 @@ pub(super) fn unauthorized(message: &str) -> Value {
     json!({ "error": "Unauthorized", "message": message })
 }
 
-/// Reads a create request; what is not about the session's life (proxies, browser settings) is accepted and ignored.
+/// Reads a create request; what is not about the session's life (proxies, most browser settings) is accepted and ignored.
 pub(super) fn new_session(body: &[u8]) -> Result<NewSession, String> {
     let body: Value = if body.is_empty() { json!({}) } else { serde_json::from_slice(body).map_err(|_| "the body is not JSON")? };
     let body = body.as_object().ok_or("the body must be an object")?;
@@ -113,8 +108,15 @@ pub(super) fn new_session(body: &[u8]) -> Result<NewSession, String> {
         keep_alive: field(body, "keepAlive", Value::as_bool, "a boolean")?.unwrap_or(false),
         region: region.into(),
         timeout: SignedDuration::from_secs(timeout),
+        logs: logs(body)?,
         ..NewSession::default()
     })
+}
+
+fn logs(body: &Map<String, Value>) -> Result<bool, String> {
+    let settings = field(body, "browserSettings", Value::as_object, "an object")?;
+    let wanted = settings.map(|settings| field(settings, "logSession", Value::as_bool, "a boolean")).transpose()?;
+    Ok(wanted.flatten().unwrap_or(true))
 }
 
 fn metadata(body: &Map<String, Value>) -> Result<Option<Value>, String> {
@@ -132,6 +134,14 @@ fn field<'a, T>(body: &'a Map<String, Value>, key: &str, read: impl FnOnce(&'a V
         None | Some(Value::Null) => Ok(None),
         Some(value) => read(value).map(Some).ok_or_else(|| format!("{key} must be {wanted}")),
     }
+}
+
+/// Reads what a client of the simulator wants done in a session.
+pub(super) fn act(body: &[u8]) -> Result<Act, String> {
+    let body: Value = serde_json::from_slice(body).map_err(|_| "the body is not JSON")?;
+    let body = body.as_object().ok_or("the body must be an object")?;
+    let word = field(body, "act", |value| ActWord::from_word(value.as_str()?), "command, page or bytes")?.ok_or("act is missing")?;
+    Ok(word.act(field(body, "bytes", Value::as_u64, "a whole number")?.unwrap_or(1_000)))
 }
 
 /// Whether a body asks for a release, the only update there is.
@@ -152,6 +162,8 @@ mod tests {
             r#"{"timeout": "60"}"#,
             r#"{"region": "mars-1"}"#,
             r#"{"keepAlive": 1}"#,
+            r#"{"browserSettings": true}"#,
+            r#"{"browserSettings": {"logSession": "no"}}"#,
             "[]",
             "{",
             &long,

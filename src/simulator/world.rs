@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 
+use super::activity::{Act, Deed};
 use super::agent::{Agent, NewAgent, NewTask};
 use super::answer::Asked;
 use super::fault::{Extent, Fault, Faults, Target};
@@ -212,6 +213,15 @@ impl World {
         }
     }
 
+    /// Lets something be done in a session now, by the asker's clock; says whether its browser is there for it.
+    pub fn act(&mut self, id: &SessionId, act: Act, now: Timestamp) -> bool {
+        self.advance(now);
+        let at = self.time(now);
+        let Some(life) = self.sessions.get_mut(id).filter(|life| life.is_up(at)) else { return false };
+        life.deeds.push(Deed { at, act });
+        true
+    }
+
     /// From now on, requests that fit the target go wrong in this way.
     pub fn inject(&mut self, target: impl Into<Target>, fault: Fault, extent: Extent) {
         self.faults.inject(target.into(), fault, extent);
@@ -314,7 +324,7 @@ impl World {
         match Birth::at_browser_use(new, rng) {
             Birth::Browser(new) => {
                 let created_at = later(at, -new.age);
-                self.admit(life(key, project_id, new, created_at, rng, latency));
+                self.admit(life(key, project_id, *new, created_at, rng, latency));
             }
             Birth::Agent(new) => {
                 let (agent, browser) = agent_from(key, project_id, *new, at, rng, latency);

@@ -49,8 +49,23 @@ def retrieve(bb, kept):
     check(session.connect_url == kept.connect_url, "a running session shows how to drive it")
     check(session.user_metadata == {"env": "ci", "owner": {"team": "growth"}, "attempt": 3}, "metadata comes back as it was given")
     check(session.ended_at is None, "a running session has no end")
-    check(bb.sessions.logs.list(kept.id) == [], "logs are answered")
-    check(bb.sessions.debug(kept.id).pages == [], "live addresses are answered")
+
+
+def activity(bb, kept):
+    check(bb.sessions.logs.list(kept.id) == [], "nobody has used the session")
+    pages = bb.sessions.debug(kept.id).pages
+    for act in ["command", "page", "bytes"]:
+        bb.post(f"/v1/sessions/{kept.id}/simulate", body={"act": act}, cast_to=object)
+    logs = bb.sessions.logs.list(kept.id)
+    check([log.session_id for log in logs] == [kept.id] and logs[0].request.timestamp, "a command is in the log, with its instant")
+    opened = bb.sessions.debug(kept.id).pages
+    check(len(pages) == 1 and opened[:1] == pages and len(opened) == 2, "a page that is opened is shown beside the others")
+    check(bb.sessions.retrieve(kept.id).proxy_bytes == 1000, "bytes are counted")
+    mute = bb.sessions.create(browser_settings={"log_session": False})
+    bb.post(f"/v1/sessions/{mute.id}/simulate", body={"act": "command"}, cast_to=object)
+    check(bb.sessions.logs.list(mute.id) == [], "a session without a log has none")
+    bb.sessions.update(mute.id, status="REQUEST_RELEASE")
+    eventually(lambda: bb.sessions.retrieve(mute.id).status == "COMPLETED", "it ends")
 
 
 def release(bb, kept, other):
@@ -92,6 +107,7 @@ def main(base_url):
     filter_listings(bb, kept, other)
     retrieve(bb, kept)
     release(bb, kept, other)
+    activity(bb, other)
     projects(bb)
     refusals(bb, base_url)
     print(f"browserbase {browserbase.__version__}: every call answered as promised")

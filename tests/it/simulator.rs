@@ -1,6 +1,7 @@
 //! The simulator over HTTP: Browserbase's wire form, and each fault as a client meets it.
 
 mod browser_use;
+mod evidence;
 
 use std::time::Duration;
 

@@ -7,6 +7,7 @@ use super::parameters::{Page, Parameters, demand, field, labels, object};
 use super::{Refusal, Said, broken, detail, not_found, wire};
 use crate::domain::time::SignedDuration;
 use crate::simulator::life::{Life, NewSession};
+use crate::simulator::wire::act;
 
 /// No browser lives longer.
 const LONGEST_MINUTES: i64 = 240;
@@ -41,6 +42,16 @@ impl Desk<'_> {
     pub(super) fn browser(&mut self, id: &str) -> Said {
         let at = self.at;
         self.world.life_mut(self.key, &id.into()).map(|life| (200, wire::browser(life, at))).ok_or_else(not_found)
+    }
+
+    /// A call of the simulator's own: somebody does something in the browser.
+    pub(super) fn act(&mut self, id: &str, body: &[u8]) -> Said {
+        let act = act(body).map_err(|why| Refusal(422, wire::invalid(&["body"], &why)))?;
+        self.browser(id)?;
+        if !self.world.act(&id.into(), act, self.now) {
+            return Err(Refusal(400, detail("The browser is not running")));
+        }
+        self.browser(id)
     }
 
     pub(super) fn stop_browser(&mut self, id: &str, body: &[u8]) -> Said {

@@ -26,6 +26,7 @@ impl Desk<'_> {
         let path = call.path();
         match (call.method.as_str(), path.as_slice()) {
             ("GET", ["browsers"]) => self.list_browsers(&query),
+            ("POST", ["browsers", id, "simulate"]) => self.act(id, &call.body),
             ("POST", ["browsers"]) => self.create_browser(&call.body),
             ("GET", ["browsers", id]) => self.browser(id),
             ("PATCH", ["browsers", id]) => self.stop_browser(id, &call.body),
@@ -69,7 +70,7 @@ impl Desk<'_> {
             }
             ("POST", ["sessions"]) => self.create_session_v3(body),
             ("GET", ["sessions", id]) => self.agent(id, wire::session_v3),
-            ("GET", ["sessions", id, "messages"]) => self.agent(id, |_, _| json!({ "messages": [], "hasMore": false })),
+            ("GET", ["sessions", id, "messages"]) => self.list_messages(id, query),
             ("POST", ["sessions", id, "stop"]) => self.stop_session_v3(id, body),
             _ => nothing_here(),
         }
@@ -84,7 +85,7 @@ impl Desk<'_> {
             ("POST", ["runs"]) => self.create_run(body),
             ("GET", ["runs", id]) => self.task(id, wire::run),
             ("GET", ["runs", id, "status"]) => self.task(id, |agent, run, at| json!({ "status": wire::run_word(agent.progress(run, at).0) })),
-            ("GET", ["runs", id, "events"]) => self.task(id, |_, _, _| json!({ "events": [], "nextAfter": null, "hasMore": false })),
+            ("GET", ["runs", id, "events"]) => self.list_events(id, query),
             ("POST", ["runs", id, "cancel"]) => self.cancel(id),
             _ => nothing_here(),
         }

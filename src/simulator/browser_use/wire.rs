@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::domain::time::{SignedDuration, Timestamp, between, rfc3339};
+use crate::simulator::TYPED_SECRET;
 use crate::simulator::agent::{Agent, Progress, Task};
 use crate::simulator::life::{Cause, Life};
 use crate::simulator::world::Project;
@@ -76,7 +77,7 @@ pub(super) fn task(agent: &Agent, task: &Task, now: Timestamp) -> Value {
         "id": task.id,
         "sessionId": agent.id,
         "llm": "browser-use-llm",
-        "task": "look around",
+        "task": format!("look around as {TYPED_SECRET}"),
         "status": task_word(progress),
         "createdAt": rfc3339(task.created_at),
         "startedAt": rfc3339(task.created_at),
@@ -140,7 +141,7 @@ pub(super) fn session_v4(agent: &Agent, now: Timestamp) -> Option<Value> {
         "sessionId": agent.id,
         "workspaceId": null,
         "latestRunId": latest.id,
-        "task": "look around",
+        "task": format!("look around as {TYPED_SECRET}"),
         "title": agent.title,
         "status": run_word(progress),
         "createdAt": rfc3339(latest.created_at),
@@ -152,7 +153,7 @@ pub(super) fn run(agent: &Agent, run: &Task, now: Timestamp) -> Value {
     let (progress, over) = agent.progress(run, now);
     json!({
         "id": run.id,
-        "task": "look around",
+        "task": format!("look around as {TYPED_SECRET}"),
         "title": agent.title,
         "model": "minimax-m3",
         "contextLimit": 128_000,

@@ -8,6 +8,7 @@ use fastrand::Rng;
 use super::Project;
 use crate::domain::name::SessionId;
 use crate::domain::time::{SignedDuration, Timestamp, later};
+use crate::simulator::activity::Deed;
 use crate::simulator::agent::{Agent, NewAgent, NewTask, Task};
 use crate::simulator::life::{Cause, End, Life, NewSession};
 use crate::simulator::population::within;
@@ -26,6 +27,8 @@ pub(super) fn life(key: &str, project_id: &Arc<str>, new: NewSession, created_at
         expires_at: later(created_at, new.timeout),
         bytes_per_second: new.bytes_per_second,
         worked_until: later(started_at, new.worked_for),
+        deeds: new.acts.into_iter().map(|(after, act)| Deed { at: later(created_at, after), act }).collect(),
+        logs: new.logs,
         fate: new.fate.map(|(after, cause)| End { at: later(created_at, after), cause }),
         release_latency: new.release_latency.unwrap_or_else(|| within(rng, latency)),
         release: None,

@@ -76,3 +76,32 @@ fn what_ended_a_week_ago_is_forgotten() {
     world.advance(after(7 * 86_400 + 3_660));
     assert!(world.lives().all(|life| life.id != id));
 }
+
+#[test]
+fn in_the_live_world_the_forgotten_are_quiet_the_busy_act_and_some_keep_no_log() {
+    let mut world = World::new(1, noon());
+    let quiet = |world: &World, at: Timestamp| {
+        let leaked = world.lives().filter(|life| &*life.key == BROWSERBASE_KEY && life.created_at < later(noon(), -SignedDuration::from_mins(21)));
+        leaked.map(|life| (life.commands(at).last().copied(), life.proxy_bytes(at), life.pages(at))).collect::<Vec<_>>()
+    };
+    let leaked = quiet(&world, noon());
+    assert!(leaked.len() > 2 && leaked.iter().any(|(last, bytes, _)| last.is_some() && *bytes > 0), "{leaked:?}");
+    assert_eq!(quiet(&world, after(60)), leaked);
+
+    world.advance(after(3_600));
+    let at_work: Vec<&Life> = world.lives().filter(|life| life.is_up(after(3_600)) && life.worked_until > after(3_660)).collect();
+    let acts = |life: &&Life| life.commands(after(3_600)) != life.commands(after(3_610));
+    let silent = at_work.iter().filter(|life| !life.logs).count();
+    assert_eq!((at_work.iter().filter(|life| acts(life)).count() + silent, silent > 0), (at_work.len(), true));
+}
+
+#[test]
+fn a_session_can_be_used_while_its_browser_is_there() {
+    let mut world = World::new(1, noon());
+    let new = NewSession { pending_for: SignedDuration::from_secs(10), ..NewSession::default() };
+    let id = world.create("bb_demo_x", new, noon()).expect("a session");
+    assert_eq!([5, 10, 3_599, 3_600].map(|second| world.act(&id, Act::Command, after(second))), [false, true, true, false]);
+    assert!(!world.act(&"nobody's".into(), Act::Command, after(10)));
+    let life = world.lives().find(|life| life.id == id).expect("its life");
+    assert_eq!(life.commands(after(9_000)), [10, 3_599].map(after));
+}

@@ -9,10 +9,16 @@
 //! world skew=1h
 //!   a age=10m expires=6h metadata={"env":"ci"}
 //!   s*100 age=10m spread=10ms
+//!   w age=10m works=4m bytes=1000        (worked for 4m after its start: commands in its log, and so many proxy bytes a second)
+//!   q logs=false                         (no log is kept of it)
 //!   p pair age=10m task={"env":"ci"}     (agent, pair, or orphan: a browser whose agent session was stopped)
 //! script
 //!   at 5s    hold a for 10m "debugging"
 //!   at 60s   fault list 500 for 90s
+//!   at 90s   fault evidence/logs 500 for 90s     (or evidence/debug, or evidence)
+//!   at 100s  a acts                      (a command in its log)
+//!   at 101s  a opens a page              (of which its log has nothing)
+//!   at 102s  a sends 1000 bytes
 //!   at 2m    reload
 //!     mode = "enforce"
 //!   until 20m
@@ -24,7 +30,7 @@ use session_reaper::domain::event::Operation;
 use session_reaper::domain::name::ApiVersion;
 use session_reaper::domain::time::{SignedDuration, Timestamp, later, parse_duration};
 use session_reaper::engine::{Pass, Terms};
-use session_reaper::simulator::{BadRow, Fault, NewAgent, NewSession, NewTask, Settings, Target, World};
+use session_reaper::simulator::{self, BadRow, Fault, NewAgent, NewSession, NewTask, Settings, Target, World};
 
 use crate::virtual_time::{Act, CrashPoint, Face, Lasts, Newcomer, Stage};
 
@@ -209,6 +215,9 @@ fn new_session(attributes: &str) -> Parsed<(NewSession, SignedDuration)> {
             "age" => age = duration(value)?,
             "expires" => expires = duration(value)?,
             "spread" => spread = duration(value)?,
+            "works" => new.worked_for = duration(value)?,
+            "bytes" => new.bytes_per_second = value.parse().map_err(|_| format!("{value}: how many bytes?"))?,
+            "logs" => new.logs = value == "true",
             "pending" => new.pending_for = duration(value)?,
             "ends" => new.release_latency = Some(duration(value)?),
             "keep_alive" => new.keep_alive = value == "true",
@@ -233,6 +242,9 @@ fn read_act(text: &str, below: &str, version: Option<ApiVersion>) -> Parsed<Act>
     Ok(match words.as_slice() {
         ["hold", who, "for", length] => Act::Hold { name: name(who), length: duration(length)?, reason: quoted },
         [who, "gets", "a", "task"] => Act::GiveTask { name: name(who) },
+        [who, "acts"] => Act::Use { name: name(who), act: simulator::Act::Command },
+        [who, "opens", "a", "page"] => Act::Use { name: name(who), act: simulator::Act::Page },
+        [who, "sends", bytes, "bytes"] => Act::Use { name: name(who), act: simulator::Act::Bytes(bytes.parse().map_err(|_| "how many bytes?")?) },
         ["lift", who] => Act::Lift { name: name(who) },
         ["pause"] => Act::Pause { reason: quoted },
         ["resume"] => Act::Resume,

@@ -1,5 +1,7 @@
 //! Browser Use over HTTP, in each version's wire form.
 
+mod evidence;
+
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use session_reaper::domain::event::Operation;
@@ -149,7 +151,6 @@ async fn in_v3_a_stop_is_of_the_task_or_of_the_session() {
     let (status, stopped) = provider.ask(Method::POST, &stop, None).await;
     assert_eq!((status, &stopped["status"]), (200, &json!("stopped")), "without a body it is the session's");
     assert_eq!(provider.seen(&format!("v3/browsers/{browser}")).await["status"], "stopped");
-    assert_eq!(provider.seen(&format!("v3/sessions/{agent}/messages")).await, json!({ "messages": [], "hasMore": false }));
     assert_eq!(provider.posted("v3/sessions", json!({ "keepAlive": true }), 200).await["status"], "idle");
 }
 

@@ -7,7 +7,7 @@ use session_reaper::domain::hold::{OperatorHold, Pause};
 use session_reaper::domain::name::SessionId;
 use session_reaper::domain::time::{SignedDuration, Timestamp, later};
 use session_reaper::engine::{Input, Terms};
-use session_reaper::simulator::{Cause, Extent, Fault, NewAgent, NewSession, NewTask, Target};
+use session_reaper::simulator::{self, Cause, Extent, Fault, NewAgent, NewSession, NewTask, Target};
 
 use super::Stage;
 
@@ -47,6 +47,11 @@ pub(crate) enum Act {
     /// An agent session is given another task, for which it opens a browser where it has none.
     GiveTask {
         name: String,
+    },
+    /// Somebody does something in a session.
+    Use {
+        name: String,
+        act: simulator::Act,
     },
     Hold {
         name: String,
@@ -110,6 +115,10 @@ impl Stage {
                     world.agent(&id).and_then(|agent| agent.browser.clone())
                 });
                 browser.into_iter().for_each(|id| self.name(format!("{name}.next"), id));
+            }
+            Act::Use { name, act } => {
+                let (id, now) = (self.id(&name), self.now);
+                self.world.with(|world| assert!(world.act(&id, act, now), "{name} is not there to be used"));
             }
             Act::Hold { name, length, reason } => {
                 let (session, now) = (self.id(&name), self.ours());

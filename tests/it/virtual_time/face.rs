@@ -1,4 +1,4 @@
-//! By which face the engine sees the world: a client of Browserbase, or the shipped Browser Use provider over calls that take no time to carry.
+//! By which face the engine sees the world: the shipped provider of one of its APIs, over calls that take no time to carry.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use session_reaper::domain::session::{Metadata, Parts, Phase, Session, Status, T
 use session_reaper::domain::time::Timestamp;
 use session_reaper::provider::{self, Connected};
 use session_reaper::simulator::agent::Agent;
-use session_reaper::simulator::in_process::{Carrier, Client};
+use session_reaper::simulator::in_process::{Api, Carrier, Client};
 use session_reaper::simulator::life::Life;
 use session_reaper::simulator::{SharedWorld, World};
 
-pub(crate) enum Face {
-    Browserbase,
-    BrowserUse { version: ApiVersion, way: Option<Way> },
+pub(crate) struct Face {
+    api: Api,
+    way: Option<Way>,
 }
 
 /// What one life of the process holds.
@@ -33,71 +33,57 @@ impl std::fmt::Debug for Face {
 }
 
 impl Face {
+    /// Browserbase's, where there is no version of Browser Use.
     pub(crate) fn of(version: Option<ApiVersion>) -> Self {
-        version.map_or(Self::Browserbase, |version| Self::BrowserUse { version, way: None })
+        Self { api: version.map_or(Api::Browserbase, Api::BrowserUse), way: None }
     }
 
     /// The key behind which the sessions of a story live.
     pub(crate) const fn key(&self) -> &'static str {
-        match self {
-            Self::Browserbase => "bb_demo_stage",
-            Self::BrowserUse { .. } => "bu_demo_stage",
+        match self.api {
+            Api::Browserbase => "bb_demo_stage",
+            Api::BrowserUse(_) => "bu_demo_stage",
         }
     }
 
     pub(crate) const fn is_v4(&self) -> bool {
-        matches!(self, Self::BrowserUse { version: ApiVersion::V4, .. })
+        matches!(self.api, Api::BrowserUse(ApiVersion::V4))
     }
 
     /// A new life of the process has learnt nothing.
     pub(crate) fn restarts(&mut self) {
-        if let Self::BrowserUse { way, .. } = self {
-            *way = None;
-        }
-    }
-
-    fn client(&self) -> Client {
-        Client::new(self.key())
+        self.way = None;
     }
 
     /// The account as calls that leave now find it.
-    fn account(&mut self, world: &SharedWorld, now: Timestamp) -> Option<&Connected> {
-        let client = self.client();
-        let Self::BrowserUse { version, way } = self else { return None };
-        let way = way.get_or_insert_with(|| {
-            let carrier = Arc::new(Carrier::new(world.clone(), client, *version, now));
-            Way { account: provider::browser_use_over(carrier.clone(), *version), carrier }
+    fn account(&mut self, world: &SharedWorld, now: Timestamp) -> &Connected {
+        let (api, client) = (self.api, Client::new(self.key()));
+        let way = self.way.get_or_insert_with(|| {
+            let carrier = Arc::new(Carrier::new(world.clone(), client, api, now));
+            let account = match api {
+                Api::Browserbase => provider::browserbase_over(carrier.clone(), None),
+                Api::BrowserUse(version) => provider::browser_use_over(carrier.clone(), version),
+            };
+            Way { carrier, account }
         });
         way.carrier.leave_at(now);
-        Some(&way.account)
+        &way.account
     }
 
     pub(crate) fn list(&mut self, world: &SharedWorld, now: Timestamp) -> Exchange<Listing> {
-        match self.account(world, now) {
-            Some(account) => at_once(account.lister.list()),
-            None => world.with(|world| self.client().list(world, now)),
-        }
+        at_once(self.account(world, now).lister.list())
     }
 
     pub(crate) fn read(&mut self, world: &SharedWorld, target: &Target, now: Timestamp) -> Exchange<Session> {
-        match self.account(world, now) {
-            Some(account) => at_once(account.lister.read(target)),
-            None => world.with(|world| self.client().read(world, &target.id, now)),
-        }
+        at_once(self.account(world, now).lister.read(target))
     }
 
     pub(crate) fn evidence(&mut self, world: &SharedWorld, target: &Target, now: Timestamp) -> Exchange<Evidence> {
-        match self.account(world, now) {
-            Some(account) => at_once(account.lister.evidence(target)),
-            None => Exchange { result: Ok(Evidence::default()), sent_at: now, clock: None, requests: Vec::new() },
-        }
+        at_once(self.account(world, now).lister.evidence(target))
     }
 
     pub(crate) fn release(&mut self, world: &SharedWorld, target: &Target, now: Timestamp) -> Exchange<Option<Session>> {
-        match self.account(world, now) {
-            Some(account) => at_once(account.releaser.release(target)),
-            None => world.with(|world| self.client().release(world, &target.id, now)),
-        }
+        at_once(self.account(world, now).releaser.release(target))
     }
 
     /// The session as its row would show it while it runs, from the world's truth.
@@ -105,9 +91,9 @@ impl Face {
         let browser = target.parts.browser.as_ref().unwrap_or(&target.id);
         let (life, agent) = (world.lives().find(|life| life.id == *browser), world.agent(&target.id));
         let own = life.map(|life| life.started_at);
-        let since = match self {
+        let since = match self.api {
             // A session of v2 says when it started; those of the others do not, and their browsers do.
-            Self::BrowserUse { version: ApiVersion::V2, .. } => agent.map(|agent| agent.created_at).or(own),
+            Api::BrowserUse(ApiVersion::V2) => agent.map(|agent| agent.created_at).or(own),
             _ => own.or_else(|| agent.and_then(Agent::latest).map(|run| run.created_at)).or_else(|| agent.map(|agent| agent.created_at)),
         };
         let since = since.expect("a session of this world");

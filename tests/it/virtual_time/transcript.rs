@@ -7,7 +7,7 @@ use session_reaper::domain::event::{PollOutcome, What};
 use session_reaper::domain::name::SessionId;
 use session_reaper::domain::release::{Outcome, Release, RequestOutcome};
 use session_reaper::domain::time::{SignedDuration, Timestamp, between, human, later};
-use session_reaper::simulator::{Cause, World};
+use session_reaper::simulator::{self, Cause, World};
 
 use super::books::Books;
 use super::{Act, CrashPoint, Lasts};
@@ -173,6 +173,9 @@ fn act_line(act: &Act) -> Option<String> {
     Some(match act {
         Act::Create { name, .. } => format!("{name} is created"),
         Act::GiveTask { name } => format!("{name} gets a task"),
+        Act::Use { name, act: simulator::Act::Command } => format!("{name} acts"),
+        Act::Use { name, act: simulator::Act::Page } => format!("{name} opens a page"),
+        Act::Use { name, act: simulator::Act::Bytes(bytes) } => format!("{name} sends {bytes} bytes"),
         Act::OwnerEnds { name } => format!("its owner releases {name}"),
         Act::Hold { name, length, reason } => format!("hold {name} for {}: {reason}", human(*length)),
         Act::Lift { name } => format!("lift the hold on {name}"),
