@@ -4,6 +4,7 @@
 mod acts;
 pub(crate) mod books;
 mod face;
+mod outstaying;
 pub(crate) mod transcript;
 mod watch;
 
@@ -24,6 +25,7 @@ use session_reaper::simulator::{SharedWorld, World};
 pub(crate) use acts::{Act, CrashPoint, Lasts, Newcomer};
 use books::Books;
 pub(crate) use face::Face;
+use outstaying::Truth;
 use transcript::Transcript;
 use watch::Watch;
 
@@ -231,6 +233,7 @@ impl Stage {
         self.world.with(|world| {
             let session = self.face.as_running(&target, world);
             watch::assert_may_release(&session, &self.terms, &self.orders, ours, world.time(now));
+            Truth { terms: &self.terms, face: &self.face, world, now: world.time(now) }.assert_outstayed(&row, &session);
         });
         watch::assert_within_guardrails(&row, &self.books, &self.terms, &self.orders, self.ours());
         self.transcript.request(self.now, &row);

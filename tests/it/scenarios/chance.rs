@@ -5,6 +5,7 @@ use session_reaper::domain::event::Operation;
 use session_reaper::domain::name::ApiVersion;
 use session_reaper::domain::release::Outcome;
 use session_reaper::domain::time::{SignedDuration, Timestamp, later};
+use session_reaper::simulator::activity::Act as Deed;
 use session_reaper::simulator::{Cause, Fault, NewAgent, NewSession, NewTask, Settings, Target, World};
 
 use super::script::{START, nobody, terms};
@@ -18,6 +19,30 @@ max_release_fraction = 1.0
 name = \"all\"
 match = \"all\"
 max_age = \"20m\"
+";
+
+/// Every limit at once: teams have a count and a budget, what is left alone goes, and in the end everything is too old.
+const ALL_LIMITS: &str = "
+poll_interval = \"20s\"
+[guardrails]
+max_release_fraction = 1.0
+[[policies]]
+name = \"trial\"
+match = \"all\"
+max_age = \"5m\"
+shadow = true
+[[policies]]
+name = \"night\"
+match = { window = { days = \"Mon-Sun\", from = \"12:25\", to = \"12:35\", time_zone = \"UTC\" }, metadata = { team = \"c\" } }
+idle = \"2m\"
+idle_without_evidence = \"release\"
+[[policies]]
+name = \"all\"
+match = \"all\"
+max_age = \"40m\"
+idle = \"6m\"
+max_running = { count = 2, per = \"metadata.team\", release = \"idlest\" }
+budget = { browser_hours = 1.5, per = \"metadata.team\", every = \"day\" }
 ";
 
 /// Within this time things go wrong; what has not ended an hour after it never will.
@@ -56,7 +81,7 @@ fn seconds(most: u32) -> impl Strategy<Value = SignedDuration> {
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    let operation = prop_oneof![Just(Operation::List), Just(Operation::Read), Just(Operation::Release)];
+    let operation = prop_oneof![Just(Operation::List), Just(Operation::Read), Just(Operation::Release), Just(Operation::Evidence)];
     let lasts = prop_oneof![seconds(180).prop_map(Lasts::For), (1..4_u32).prop_map(Lasts::Times)];
     let broken = (operation, fault(), lasts)
         .prop_filter("nobody can tell that lie", |(operation, fault, _)| is_possible(*operation, fault))
@@ -96,6 +121,31 @@ proptest! {
         stage.run_until(later(start, END));
         let confirmed = stage.books.releases.values().filter(|row| row.outcome == Outcome::Confirmed).count();
         prop_assert_eq!(confirmed, ages.len(), "{}", stage.world.with(|world| stage.transcript.finish(&stage.books, world)));
+    }
+
+    /// With every limit, and sessions that are worked for a while, now and then, or never: whatever goes wrong, nothing goes before it has outstayed a
+    /// limit by the world's own truth (the stage asserts it at each request), and in the end everything has gone.
+    #[test]
+    fn nothing_goes_before_it_has_outstayed_and_everything_does_in_the_end(
+        newcomers in proptest::collection::vec((seconds(1_200), used(), 0..3_u8), 1..10),
+        acts in proptest::collection::vec((seconds(TROUBLE_SECONDS), act()), 0..10),
+        skew in prop_oneof![2 => Just(0_i64), 1 => Just(3_600), 1 => Just(-3_600)],
+    ) {
+        let start: Timestamp = START.parse().expect("an instant");
+        let settings = Settings { skew: SignedDuration::from_secs(skew), population: nobody(), ..Settings::seeded(1) };
+        let mut stage = Stage::new(terms(ALL_LIMITS, None).expect("a configuration"), Face::of(None), World::with(settings, start), start);
+        for (index, (age, used, team)) in newcomers.iter().enumerate() {
+            let team = ["a", "b", "c"][usize::from(*team)];
+            let metadata = Some(serde_json::json!({ "team": team }));
+            stage.create(&format!("s{index}"), NewSession { age: *age, timeout: *age + SignedDuration::from_hours(6), metadata, ..used.clone() });
+        }
+        for (after, act) in acts {
+            stage.plan(later(start, after), act);
+        }
+        stage.plan(later(start, SignedDuration::from_secs(i64::from(TROUBLE_SECONDS))), Act::Resume);
+        stage.run_until(later(start, END));
+        let confirmed = stage.books.releases.values().filter(|row| row.outcome == Outcome::Confirmed).count();
+        prop_assert_eq!(confirmed, newcomers.len(), "{}", stage.world.with(|world| stage.transcript.finish(&stage.books, world)));
     }
 
     /// At Browser Use: browsers alone, agents alone, pairs, and browsers whose agent session is over, by each version of the API. What bills ends, on our
@@ -147,6 +197,19 @@ fn newcomer(age: SignedDuration, kind: u8) -> Newcomer {
     let left_browser_after = (kind == 3).then_some(SignedDuration::from_millis(1));
     let browser = (kind > 1).then_some(browser);
     Newcomer::Agent(Box::new(NewAgent { browser, age, tasks: vec![NewTask::default()], left_browser_after, ..NewAgent::default() }))
+}
+
+/// What is done in a session: work from its start, single acts, with a log or without.
+fn used() -> impl Strategy<Value = NewSession> {
+    let act = prop_oneof![Just(Deed::Command), Just(Deed::Page), (1..1_000_u64).prop_map(Deed::Bytes)];
+    let acts = proptest::collection::vec((seconds(3_600), act), 0..6);
+    (acts, proptest::option::of(seconds(2_000)), any::<bool>(), 0..3_u64).prop_map(|(acts, worked, logs, bytes)| NewSession {
+        acts,
+        worked_for: worked.unwrap_or_default(),
+        bytes_per_second: bytes,
+        logs,
+        ..NewSession::default()
+    })
 }
 
 fn inventory() -> impl Strategy<Value = Option<&'static str>> {
