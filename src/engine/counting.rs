@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::event::PollOutcome;
 use crate::domain::session::Phase;
-use crate::domain::time::{SignedDuration, Timestamp, later};
+use crate::domain::time::{SignedDuration, Timestamp, floor_millis, later};
 use crate::domain::view::BudgetView;
 use crate::engine::Engine;
 use crate::engine::roster::Tracked;
@@ -48,7 +48,7 @@ impl Engine {
     fn count_running(&self, crowds: &mut Crowds, policy: &Policy, limit: &MaxRunning, now: Timestamp) {
         for id in limit.over(&self.members(policy, limit.per.as_ref(), now)) {
             let key = (policy.name.clone(), id);
-            let since = self.crowds.over.get(&key).copied().unwrap_or(self.moment(now).theirs);
+            let since = self.crowds.over.get(&key).copied().unwrap_or(floor_millis(self.moment(now).theirs));
             crowds.over.insert(key, since);
         }
     }
@@ -71,7 +71,7 @@ impl Engine {
 
     /// Between the last count and this one; at the first, only that it is so is known.
     fn spent_since(&self, standing: Standing, now: Timestamp) -> Timestamp {
-        standing.runs_out_at.unwrap_or(now).clamp(self.counted_at.unwrap_or(now).min(now), now)
+        floor_millis(standing.runs_out_at.unwrap_or(now).clamp(self.counted_at.unwrap_or(now).min(now), now))
     }
 
     fn standings(&self, policy: &Policy, budget: &Budget, now: Timestamp) -> BTreeMap<Group, Standing> {

@@ -107,7 +107,8 @@ proptest! {
     fn any_pages_are_a_print_or_a_fault(answer in any_answer(), pages in any_answer()) {
         for answer in [answer, json!({ "pages": pages }), json!({ "pages": [pages] })] {
             let said = said(&Body::whole(answer.to_string().into()));
-            prop_assert!(matches!(said, Ok(Said::Print { .. }) | Err(_)), "a print, or none");
+            let is_print_or_fault = matches!(said, Ok(Said::Print { .. }) | Err(_));
+            prop_assert!(is_print_or_fault);
         }
     }
 
