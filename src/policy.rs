@@ -23,7 +23,7 @@ pub mod window;
 use crate::domain::activity::Activity;
 use crate::domain::name::{AccountName, PolicyName, Provider};
 use crate::domain::session::{Metadata, Phase, Session};
-use crate::domain::time::{Timestamp, later};
+use crate::domain::time::{SignedDuration, Timestamp, later};
 use crate::domain::verdict::{Deadline, Limit, Verdict};
 use budget::Budget;
 use crowd::Crowds;
@@ -153,8 +153,40 @@ pub fn judge(subject: &Subject<'_>, policies: &[Policy], beside: Option<&PolicyN
         Governed::By(policy) | Governed::Undecided { by: policy, .. } => Some(&policy.name),
     };
     let windows = next_window_change(policies, beside, last, occasion.at);
-    Judgement { recheck: earliest([judgement.recheck, windows]), ..judgement }
+    let verdict = not_before_it_governs(judgement.verdict, subject, policies, beside);
+    Judgement { recheck: earliest([judgement.recheck, windows]), verdict, ..judgement }
 }
+
+/// A deadline that passed before the policy began to govern, because a window opened or closed, came when it did.
+fn not_before_it_governs(verdict: Verdict, subject: &Subject<'_>, policies: &[Policy], beside: Option<&PolicyName>) -> Verdict {
+    match verdict {
+        Verdict::Until(deadline) if deadline.at <= subject.occasion.at => {
+            let at = governs_since(&deadline, subject, policies, beside);
+            Verdict::Until(Deadline { at, ..deadline })
+        }
+        verdict => verdict,
+    }
+}
+
+/// Since when, but not before its deadline, the policy of this deadline has governed the session without a break.
+fn governs_since(deadline: &Deadline, subject: &Subject<'_>, policies: &[Policy], beside: Option<&PolicyName>) -> Timestamp {
+    let mut until = subject.occasion.at;
+    while let Some(change) = last_window_change(policies, beside, until).filter(|change| *change > deadline.at) {
+        until = later(change, JUST_BEFORE);
+        let before = Occasion { at: until, ..subject.occasion };
+        if !matches!(govern(subject.session, before, policies, beside), Governed::By(policy) if policy.name == deadline.policy) {
+            return change;
+        }
+    }
+    deadline.at
+}
+
+fn last_window_change(policies: &[Policy], beside: Option<&PolicyName>, until: Timestamp) -> Option<Timestamp> {
+    in_force(policies, beside).filter_map(|policy| policy.selector.last_change(until)).max()
+}
+
+/// The smallest step of time.
+const JUST_BEFORE: SignedDuration = SignedDuration::from_nanos(-1);
 
 /// When a window of a policy that was asked opens or closes next: those after `last` were not.
 fn next_window_change(policies: &[Policy], beside: Option<&PolicyName>, last: Option<&PolicyName>, at: Timestamp) -> Option<Timestamp> {
@@ -195,22 +227,18 @@ fn by_limits(subject: &Subject<'_>, policy: &PolicyName, limits: &Limits) -> Jud
     let over = limits.budget.as_ref().and_then(|limit| limit.resets_at(subject, policy));
     Judgement {
         recheck: earliest([by_time, over, idle.as_ref().and_then(|reading| reading.recheck(now)), ask_at.filter(|at| *at > now)]),
-        verdict: verdict(policy, first, idle),
+        verdict: verdict(policy, first, is_due, idle),
         ask_at,
         unreadable_tag: age.and_then(|reading| reading.unreadable(policy)),
     }
 }
 
 /// What the first deadline that comes by itself, and what is known of idleness, come to together.
-fn verdict(policy: &PolicyName, first: Option<Deadline>, idle: Option<idle::Reading>) -> Verdict {
-    let by_itself = |policy: &PolicyName, first: Option<Deadline>| match first {
-        Some(first) => Verdict::Until(first),
-        None => Verdict::Keep { policy: policy.clone() },
-    };
-    match idle.map(|reading| (reading.state, reading.deadline)) {
+fn verdict(policy: &PolicyName, first: Option<Deadline>, is_due: bool, idle: Option<idle::Reading>) -> Verdict {
+    match idle.filter(|_| !is_due).map(|reading| (reading.state, reading.deadline)) {
         Some((State::Open, expected)) if first.as_ref().is_none_or(|first| expected.at < first.at) => Verdict::Watched { expected, by_itself: first },
         Some((State::Unknown { why }, _)) if first.is_none() => Verdict::Unknown { policy: Some(policy.clone()), why },
-        _ => by_itself(policy, first),
+        _ => first.map_or_else(|| Verdict::Keep { policy: policy.clone() }, Verdict::Until),
     }
 }
 

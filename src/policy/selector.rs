@@ -84,6 +84,14 @@ impl Selector {
         }
     }
 
+    /// When one of its windows opened or closed last.
+    pub fn last_change(&self, until: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::All => None,
+            Self::Match(keys) => keys.last_change(until),
+        }
+    }
+
     /// Every key with what it wanted and what it found, in the order of the contract.
     pub fn compare(&self, session: &Session, occasion: Occasion<'_>) -> Vec<Compared> {
         match self {
@@ -96,6 +104,11 @@ impl Selector {
 impl Match {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    fn last_change(&self, until: Timestamp) -> Option<Timestamp> {
+        let inner = self.not.as_deref().into_iter().chain(&self.any).filter_map(|inner| inner.last_change(until));
+        self.window.iter().filter_map(|window| window.last_change(until)).chain(inner).max()
     }
 
     fn next_change(&self, after: Timestamp) -> Option<Timestamp> {

@@ -177,6 +177,47 @@ fn a_tag_that_is_no_duration_is_named_and_leaves_the_policys_limit() {
     assert_eq!((tag.policy.as_str(), tag.tag.as_str(), tag.found.as_str(), tag.why.as_str()), ("all", "ttl", "\"soon\"", "not a duration"));
 }
 
+#[test]
+fn the_earliest_deadline_is_shown_be_it_certain_or_hang_on_evidence() {
+    let idle = |minutes| Some(idle::Idle { limit: mins(minutes), without_evidence: idle::WithoutEvidence::Keep });
+    let shown = |age: i64, quiet: i64| {
+        let max_age = Some(MaxAge { limit: mins(age), tag: None, ceiling: None });
+        let limits = Limits { max_age, idle: idle(quiet), ..Limits::default() };
+        let policy = Policy { name: "all".into(), selector: Selector::All, rule: Rule::Limits(limits), shadow: false };
+        let verdict = judged(&session("a", json!({})), &[policy]).verdict;
+        (verdict.deadline().map(|deadline| deadline.limit), verdict.falls_due().map(|deadline| deadline.limit))
+    };
+    assert_eq!(shown(20, 5), (Some(Limit::Idle), Some(Limit::MaxAge)));
+    assert_eq!(shown(5, 20), (Some(Limit::MaxAge), Some(Limit::MaxAge)));
+    assert_eq!(shown(5, 5), (Some(Limit::MaxAge), Some(Limit::MaxAge)));
+}
+
+#[test]
+fn a_deadline_does_not_pass_before_its_policy_governs() {
+    let hours = |from, to| window::Window {
+        days: [true; 7],
+        from: jiff::civil::time(from, 0, 0, 0),
+        to: Some(jiff::civil::time(to, 0, 0, 0)),
+        time_zone: jiff::tz::TimeZone::UTC,
+    };
+    let within = |window| Selector::Match(Match { window: Some(window), ..Match::default() });
+    let due_at = |policies: &[Policy], minutes: i64| {
+        let (activity, crowds, account) = (Activity::default(), Crowds::default(), account());
+        let occasion = Occasion { account: &account, provider: Provider::Browserbase, at: later(at(0), mins(minutes)) };
+        let judgement = judge(&Subject { session: &session("a", json!({})), activity: &activity, crowds: &crowds, occasion }, policies, None);
+        judgement.verdict.falls_due().map(|deadline| deadline.at.duration_since(at(0)).as_mins())
+    };
+    // Noon of the fixtures is the session's start.
+    let evening = older_than("evening", within(hours(14, 16)), mins(5));
+    assert_eq!(due_at(std::slice::from_ref(&evening), 130), Some(120), "the window opened after the deadline of five past noon");
+    let other = older_than("other", within(hours(13, 15)), mins(600));
+    assert_eq!(due_at(&[other, evening.clone()], 190), Some(180), "until three another policy came first");
+    let noise =
+        protect("noise", Selector::Match(Match { accounts: Some(vec!["elsewhere".into()]), window: Some(hours(13, 15)), ..Match::default() }));
+    assert_eq!(due_at(&[noise, evening], 190), Some(120), "a window of a policy that never fitted changes nothing");
+    assert_eq!(due_at(&[older_than("all", Selector::All, mins(5))], 190), Some(5));
+}
+
 mod outstaying;
 mod precedence;
 

@@ -5,6 +5,7 @@ use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 
 use crate::domain::time::{SignedDuration, Timestamp, later};
+use crate::policy::JUST_BEFORE;
 
 /// Times of the week.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,9 +21,6 @@ pub struct Window {
 /// How far is looked for a change, in days: nearly always it is near. Where a change of the clock swallows a weekly stretch whole, it is two weeks off;
 /// beyond that nothing comes that has not come by then.
 const NEAR_AND_FAR: [i64; 2] = [2, 15];
-
-/// The smallest step of time.
-const JUST_BEFORE: SignedDuration = SignedDuration::from_nanos(-1);
 
 impl Window {
     pub fn is_open(&self, at: Timestamp) -> bool {
@@ -44,12 +42,22 @@ impl Window {
         NEAR_AND_FAR.into_iter().find_map(|days| self.change_within(after, days))
     }
 
+    /// The last instant up to this one at which it opened or closed; nothing where it never did.
+    pub fn last_change(&self, until: Timestamp) -> Option<Timestamp> {
+        let ago = |days| later(until, SignedDuration::from_hours(-24 * days));
+        NEAR_AND_FAR.into_iter().find_map(|days| self.changes(later(ago(days), JUST_BEFORE), until, days).next_back())
+    }
+
     fn change_within(&self, after: Timestamp, days: i64) -> Option<Timestamp> {
-        let until = later(after, SignedDuration::from_hours(24 * days));
+        self.changes(after, later(after, SignedDuration::from_hours(24 * days)), days).next()
+    }
+
+    /// Where it opens or closes within `(after, until]`, which is this many days long.
+    fn changes(&self, after: Timestamp, until: Timestamp, days: i64) -> impl DoubleEndedIterator<Item = Timestamp> {
         let mut turns: Vec<Timestamp> = self.turns(after, days).filter(|turn| *turn > after && *turn <= until).collect();
         turns.extend(self.time_zone.following(after).map(|transition| transition.timestamp()).take_while(|at| *at <= until));
         turns.sort_unstable();
-        turns.into_iter().find(|turn| self.is_open(*turn) != self.is_open(later(*turn, JUST_BEFORE)))
+        turns.into_iter().filter(|turn| self.is_open(*turn) != self.is_open(later(*turn, JUST_BEFORE)))
     }
 
     /// Wherever the clock may show one of the times at which anything changes, changes of the clock apart. A day more on both sides: a clock set back may

@@ -234,6 +234,9 @@ fn every_combination_is_judged_as_the_order_says() {
         let judgement = judgement(*case, None);
         let limit = judgement.verdict.falls_due().filter(|deadline| deadline.at <= now()).map(|deadline| deadline.limit);
         assert_eq!((judgement.verdict.word(now()).as_str(), limit), written(*case), "{case:?}");
+        if limit.is_some() {
+            assert_eq!(judgement.verdict.deadline().map(|deadline| deadline.limit), limit, "the deadline that is shown: {case:?}");
+        }
         if judgement.ask_at.is_some() {
             assert!(case.place == Place::Governed && case.quiet != Quiet::No && case.quiet != Quiet::SeenOnce, "nobody wants to know: {case:?}");
             assert_ne!(written(*case).0, "due", "a due session needs no evidence: {case:?}");

@@ -197,4 +197,17 @@ proptest! {
             prop_assert_eq!(window.next_change(later(next, JUST_BEFORE)), Some(next));
         }
     }
+
+    #[test]
+    fn the_last_change_is_the_one_that_was_next((window, near) in any_case(), nanos in 0..14 * 86_400_000_000_000_i64) {
+        let until = later(near, SignedDuration::from_nanos(nanos));
+        if let Some(last) = window.last_change(until) {
+            prop_assert!(last <= until);
+            prop_assert_eq!(window.next_change(later(last, JUST_BEFORE)), Some(last));
+            prop_assert!(window.next_change(last).is_none_or(|next| next > until), "{} is the last up to {}", last, until);
+        }
+        if let Some(next) = window.next_change(until) {
+            prop_assert_eq!(window.last_change(next), Some(next));
+        }
+    }
 }
