@@ -226,7 +226,7 @@ fn by_limits(subject: &Subject<'_>, policy: &PolicyName, limits: &Limits) -> Jud
     let by_time = first.as_ref().map(|first| first.at).filter(|at| *at > now);
     let over = limits.budget.as_ref().and_then(|limit| limit.resets_at(subject, policy));
     Judgement {
-        recheck: earliest([by_time, over, idle.as_ref().and_then(|reading| reading.recheck(now)), ask_at.filter(|at| *at > now)]),
+        recheck: earliest([by_time, over, idle.as_ref().and_then(|reading| reading.recheck(now))]),
         verdict: verdict(policy, first, is_due, idle),
         ask_at,
         unreadable_tag: age.and_then(|reading| reading.unreadable(policy)),

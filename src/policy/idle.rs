@@ -1,7 +1,7 @@
 //! A session is idle if and only if the provider, asked no sooner than `idle` after the session's last activity, can tell that nothing was done since; or
 //! has nothing that could tell, and the policy says in words that this means idle. One that was seen in a single listing is never idle.
 
-use crate::domain::activity::{Activity, Finding, Heard};
+use crate::domain::activity::{Activity, Finding, Heard, Said, Testimony};
 use crate::domain::name::PolicyName;
 use crate::domain::time::{SignedDuration, Timestamp, later};
 use crate::domain::verdict::{Deadline, Limit, Source};
@@ -31,8 +31,6 @@ pub struct Reading {
     pub deadline: Deadline,
     /// From then on its provider is worth asking (again).
     pub ask_at: Option<Timestamp>,
-    /// What was heard is not relied on for longer than this.
-    stale_at: Option<Timestamp>,
 }
 
 /// What is known.
@@ -60,35 +58,42 @@ impl Idle {
     pub fn read(&self, subject: &Subject<'_>, policy: &PolicyName) -> Reading {
         let Subject { activity, session, occasion, .. } = subject;
         let since = activity.last_active.map_or(session.since(), |active| active.max(session.since()));
-        let reading = |state, since, ask_at| Reading { state, deadline: self.deadline(policy, since), ask_at, stale_at: None };
-        if activity.sightings < ENOUGH_SIGHTINGS {
-            return reading(State::Open, since, None);
-        }
         let at = later(since, self.limit);
-        let Some(heard) = activity.heard.as_ref().filter(|heard| heard.asked_at >= at) else { return reading(State::Open, since, Some(at)) };
-        let again_at = self.again_at(heard);
-        if again_at <= occasion.at {
-            return reading(State::Open, since, Some(again_at));
+        if activity.sightings < ENOUGH_SIGHTINGS {
+            return self.reading(policy, State::Open, since, None);
         }
-        let heard = Reading { stale_at: Some(again_at), ..self.hear(activity, heard, since, policy) };
-        Reading { ask_at: heard.ask_at.or(Some(again_at)), ..heard }
+        let Some(heard) = activity.heard.as_ref().filter(|heard| heard.asked_at >= at) else {
+            return self.reading(policy, State::Open, since, Some(at));
+        };
+        let again_at = self.again_at(heard);
+        let reading = self.hear(activity, heard, since, policy);
+        let is_stale = again_at <= occasion.at;
+        Reading { state: if is_stale { State::Open } else { reading.state }, ask_at: reading.ask_at.or(Some(again_at)), ..reading }
     }
 
-    /// What an answer says that came late enough, and is not stale.
+    /// What an answer says that came late enough.
     fn hear(&self, activity: &Activity, heard: &Heard, since: Timestamp, policy: &PolicyName) -> Reading {
-        let reading = |state, since, ask_at| Reading { state, deadline: self.deadline(policy, since), ask_at, stale_at: None };
         match (heard.finding, self.without_evidence) {
-            (Finding::Quiet, _) => reading(State::Proven, since, None),
+            (Finding::Quiet, _) => self.reading(policy, State::Proven, since, None),
             // Something was done after all, as last time's answer did not have it: it was asked too early.
-            (Finding::Active, _) => reading(State::Open, since, None),
-            (Finding::Nothing, WithoutEvidence::Keep) => reading(State::Unknown { why: unknown(heard) }, since, None),
+            (Finding::Active, _) => self.reading(policy, State::Open, since, None),
             (Finding::Nothing, WithoutEvidence::Release) => {
                 let since = since.max(activity.first_seen.unwrap_or(heard.asked_at));
                 let at = later(since, self.limit);
-                if heard.asked_at >= at { reading(State::Proven, since, None) } else { reading(State::Open, since, Some(at)) }
+                if heard.asked_at >= at {
+                    self.reading(policy, State::Proven, since, None)
+                } else {
+                    self.reading(policy, State::Open, since, Some(at))
+                }
             }
-            (Finding::Failed, _) => reading(State::Unknown { why: unknown(heard) }, since, None),
+            (Finding::Nothing, WithoutEvidence::Keep) | (Finding::Failed, _) => {
+                self.reading(policy, State::Unknown { why: unknown(heard) }, since, None)
+            }
         }
+    }
+
+    fn reading(&self, policy: &PolicyName, state: State, since: Timestamp, ask_at: Option<Timestamp>) -> Reading {
+        Reading { state, deadline: self.deadline(policy, since), ask_at }
     }
 
     /// When an answer is worth asking for again.
@@ -116,23 +121,17 @@ impl Reading {
 
     /// When this reading changes by time alone.
     pub fn recheck(&self, now: Timestamp) -> Option<Timestamp> {
-        self.ask_at.into_iter().chain(self.stale_at).filter(|at| *at > now).min()
+        self.ask_at.filter(|at| *at > now)
     }
 }
 
 /// Why an answer decided nothing.
 fn unknown(heard: &Heard) -> String {
-    use crate::domain::activity::Said;
-    let why = heard.testimonies.iter().find_map(|testimony| match &testimony.said {
+    let unread = |testimony: &Testimony| match &testimony.said {
         Said::Failed { why } | Said::AtLeast { why, .. } => Some(format!("its {} could not be read: {why}", testimony.asked)),
         _ => None,
-    });
-    let nothing = || {
-        heard.testimonies.iter().find_map(|testimony| match &testimony.said {
-            Said::Nothing { why } => Some(why.clone()),
-            _ => None,
-        })
     };
-    let why = why.or_else(nothing).unwrap_or_else(|| "its provider has nothing that could tell".to_owned());
-    format!("not known to be idle: {why}")
+    let nothing = |testimony: &Testimony| if let Said::Nothing { why } = &testimony.said { Some(why.clone()) } else { None };
+    let why = heard.testimonies.iter().find_map(unread).or_else(|| heard.testimonies.iter().find_map(nothing));
+    format!("not known to be idle: {}", why.unwrap_or_else(|| "its provider has nothing that could tell".to_owned()))
 }

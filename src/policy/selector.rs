@@ -102,10 +102,6 @@ impl Selector {
 }
 
 impl Match {
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
     fn last_change(&self, until: Timestamp) -> Option<Timestamp> {
         let inner = self.not.as_deref().into_iter().chain(&self.any).filter_map(|inner| inner.last_change(until));
         self.window.iter().filter_map(|window| window.last_change(until)).chain(inner).max()

@@ -244,6 +244,39 @@ mod tests {
         assert!(!takes_all(&outside(20), &narrower) && !takes_all(&narrower, &outside(20)));
     }
 
+    #[test]
+    fn an_exclusion_takes_whatever_a_key_keeps_apart_from_it() {
+        let excluding = |inner| Selector::Match(Match { not: Some(Box::new(inner)), ..Match::default() });
+        let apart = [
+            (Match { accounts: Some(vec!["a".into()]), ..Match::default() }, Match { accounts: Some(vec!["b".into()]), ..Match::default() }),
+            (
+                Match { providers: Some(vec![Provider::Browserbase]), ..Match::default() },
+                Match { providers: Some(vec![Provider::BrowserUse]), ..Match::default() },
+            ),
+            (Match { kinds: Some(vec![Kind::Agent]), ..Match::default() }, Match { kinds: Some(vec![Kind::Browser]), ..Match::default() }),
+            (Match { regions: Some(vec!["eu".into()]), ..Match::default() }, Match { regions: Some(vec!["us".into()]), ..Match::default() }),
+        ];
+        for (excluded, other) in apart {
+            assert!(takes_all(&excluding(excluded.clone()), &Selector::Match(other.clone())), "{excluded:?} {other:?}");
+            assert!(!takes_all(&excluding(excluded.clone()), &Selector::Match(excluded.clone())), "{excluded:?}");
+            assert!(!takes_all(&excluding(excluded.clone()), &Selector::Match(Match { keep_alive: Some(true), ..Match::default() })), "{excluded:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_roundabout_is_understood() {
+        let pairs = [
+            (not(is("ci")), not(Matcher::AnyOf(vec![is("ci"), is("cd")]))),
+            (Matcher::Exists(false), not(Matcher::Exists(true))),
+            (is("true"), is(true)),
+        ];
+        for (wide, narrow) in pairs {
+            assert!(takes_all(&tagged(wide.clone()), &tagged(narrow.clone())), "{wide:?} {narrow:?}");
+        }
+        assert!(!takes_all(&tagged(is("false")), &tagged(is(true))));
+        assert!(!takes_all(&tagged(Matcher::Exists(false)), &tagged(not(is("ci")))));
+    }
+
     fn value() -> impl Strategy<Value = Value> {
         prop::sample::select(vec![
             json!("5"),

@@ -218,6 +218,62 @@ fn a_deadline_does_not_pass_before_its_policy_governs() {
     assert_eq!(due_at(&[older_than("all", Selector::All, mins(5))], 190), Some(5));
 }
 
+#[test]
+fn why_nobody_knows_whether_it_is_idle_is_said() {
+    use crate::domain::activity::{Finding, Heard, Question, Said, Testimony};
+    let why = |testimonies: Vec<(Question, Said)>| {
+        let testimonies = testimonies.into_iter().map(|(asked, said)| Testimony { asked, said }).collect();
+        let heard = Some(Heard { asked_at: later(at(0), mins(9)), finding: Finding::Failed, failures: 9, testimonies });
+        let activity = Activity { first_seen: Some(at(0)), sightings: 2, heard, ..Activity::default() };
+        let idle = Some(idle::Idle { limit: mins(5), without_evidence: idle::WithoutEvidence::Keep });
+        let limited = Rule::Limits(Limits { idle, ..Limits::default() });
+        let policies = [Policy { name: "all".into(), selector: Selector::All, rule: limited, shadow: false }];
+        let (account, crowds) = (account(), Crowds::default());
+        let occasion = Occasion { account: &account, provider: Provider::Browserbase, at: later(at(0), mins(10)) };
+        match judge(&Subject { session: &session("a", json!({})), activity: &activity, crowds: &crowds, occasion }, &policies, None).verdict {
+            Verdict::Unknown { why, .. } => why,
+            other => panic!("judged {other:?}"),
+        }
+    };
+    let nothing = || (Question::Logs, Said::Nothing { why: "its log is empty".to_owned() });
+    let failed = (Question::Messages, Said::Failed { why: "503: no".to_owned() });
+    let cut = (Question::Logs, Said::AtLeast { at: at(0), why: "too long".to_owned() });
+    assert_eq!(why(vec![nothing(), failed]), "not known to be idle: its messages could not be read: 503: no");
+    assert_eq!(why(vec![cut]), "not known to be idle: its logs could not be read: too long");
+    assert_eq!(why(vec![nothing()]), "not known to be idle: its log is empty");
+    assert_eq!(why(vec![]), "not known to be idle: its provider has nothing that could tell");
+}
+
+#[test]
+fn a_limit_on_the_crowd_says_among_whom_and_in_which_order_they_go() {
+    use budget::{Budget, Every};
+    use crowd::Order;
+    use max_running::MaxRunning;
+    use per::{Group, Per};
+    let team = Some(Per::Metadata("team".to_owned()));
+    let (id, name, group) = (crate::domain::name::SessionId::from("a"), PolicyName::from("all"), Group(Some("ml".into())));
+    let crowds = Crowds { over: [((name.clone(), id), at(7_000))].into(), spent: [((name, group), at(8_000))].into() };
+    let deadline = |limits: Limits, last_active: Option<Timestamp>| {
+        let activity = Activity { last_active, ..Activity::default() };
+        let policies = [Policy { name: "all".into(), selector: Selector::All, rule: Rule::Limits(limits), shadow: false }];
+        let (account, one) = (account(), session("a", json!({ "team": "ml" })));
+        let occasion = Occasion { account: &account, provider: Provider::Browserbase, at: at(9_000) };
+        let judgement = judge(&Subject { session: &one, activity: &activity, crowds: &crowds, occasion }, &policies, None);
+        judgement.verdict.falls_due().cloned().expect("due")
+    };
+    let running = |release| Limits { max_running: Some(MaxRunning { count: 3, per: team.clone(), release }), ..Limits::default() };
+    let over = deadline(running(Order::Oldest), Some(at(5_000)));
+    assert_eq!((over.at, over.from, over.rank), (at(7_000), Source::Count { count: 3, among: "metadata.team = ml".to_owned() }, (false, at(0))));
+    assert_eq!(deadline(running(Order::Idlest), Some(at(5_000))).rank, (false, at(5_000)));
+    assert_eq!(deadline(running(Order::Idlest), None).rank, (true, at(0)), "of whom nothing is known comes after all others");
+    for (every, word) in [(Every::Day, "day"), (Every::Week, "week"), (Every::Month, "month")] {
+        let zone = jiff::tz::TimeZone::UTC;
+        let budget = Budget { allowed: mins(1), per: team.clone(), every, time_zone: zone, release: Order::Oldest };
+        let spent = deadline(Limits { budget: Some(budget), ..Limits::default() }, None);
+        assert_eq!((spent.at, spent.from), (at(8_000), Source::Spent { every: word, among: "metadata.team = ml".to_owned() }));
+    }
+}
+
 mod outstaying;
 mod precedence;
 

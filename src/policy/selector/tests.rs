@@ -231,3 +231,67 @@ fn a_match_shows_its_window() {
     let keys = Match { window: Some(nights()), ..tag("env", Matcher::Exists(true)) };
     assert_eq!(keys.to_string(), "metadata.env: any value, window: Mon-Sun 20:00 to 06:00 UTC");
 }
+
+#[test]
+fn each_attribute_says_what_it_wants_and_what_it_found() {
+    let account = AccountName::from("growth");
+    let occasion = Occasion { account: &account, provider: Provider::Browserbase, at: Timestamp::UNIX_EPOCH };
+    let one = Session { region: Some("eu".into()), keep_alive: Some(true), ..session("a", json!({})) };
+    let cases = [
+        (
+            Match { accounts: Some(vec!["sales".into(), "growth".into()]), ..Match::default() },
+            "accounts",
+            "sales or growth",
+            json!("growth"),
+            Fit::Yes,
+        ),
+        (Match { providers: Some(vec![Provider::BrowserUse]), ..Match::default() }, "providers", "browser-use", json!("browserbase"), Fit::No),
+        (Match { kinds: Some(vec![Kind::Agent]), ..Match::default() }, "kinds", "agent", json!("session"), Fit::No),
+        (Match { regions: Some(vec!["eu".into()]), ..Match::default() }, "regions", "eu", json!("eu"), Fit::Yes),
+        (Match { keep_alive: Some(false), ..Match::default() }, "keep_alive", "false", json!(true), Fit::No),
+    ];
+    for (keys, key, expected, found, fit) in cases {
+        let shown = format!("{key}: {expected}");
+        assert_eq!(keys.to_string(), shown);
+        let rows = Selector::Match(keys).compare(&one, occasion);
+        assert_eq!(rows, [Compared { key: key.to_owned(), expected: expected.to_owned(), found, fit, note: None }]);
+    }
+}
+
+#[test]
+fn what_is_not_the_sessions_doing_is_noted() {
+    let account = AccountName::from("growth");
+    let occasion = Occasion { account: &account, provider: Provider::Browserbase, at: Timestamp::UNIX_EPOCH };
+    let keys = Selector::Match(Match { metadata: [("env".to_owned(), Matcher::Exists(true))].into(), ..Match::default() });
+    let noted = |metadata| keys.compare(&Session { metadata, ..session("a", json!({})) }, occasion)[0].note;
+    assert_eq!(noted(Metadata::NotKept), Some("the provider keeps no metadata for this kind of session"));
+    assert_eq!(noted(Metadata::Unlearnt { why: "its tasks could not be read" }), Some("its tasks could not be read"));
+    assert_eq!(noted(Metadata::default()), None);
+}
+
+#[test]
+fn matchers_are_one_where_they_say_the_same() {
+    let glob = |pattern: &str| Matcher::Glob(globset::Glob::new(pattern).expect("a glob").compile_matcher());
+    let regex = |pattern: &str| Matcher::Regex(regex::Regex::new(pattern).expect("a regex"));
+    let all = || {
+        vec![
+            Matcher::Equals(json!("a")),
+            Matcher::Equals(json!("b")),
+            Matcher::AnyOf(vec![Matcher::Equals(json!("a"))]),
+            Matcher::AnyOf(vec![Matcher::Equals(json!("b"))]),
+            Matcher::Exists(true),
+            Matcher::Exists(false),
+            glob("a*"),
+            glob("b*"),
+            regex("^a"),
+            regex("^b"),
+            Matcher::Not(Box::new(Matcher::Exists(true))),
+            Matcher::Not(Box::new(Matcher::Exists(false))),
+        ]
+    };
+    for (first, one) in all().iter().enumerate() {
+        for (second, other) in all().iter().enumerate() {
+            assert_eq!(one == other, first == second, "{one:?} {other:?}");
+        }
+    }
+}
