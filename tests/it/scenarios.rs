@@ -2,6 +2,7 @@
 
 mod chance;
 mod script;
+mod thousand;
 
 use script::Script;
 

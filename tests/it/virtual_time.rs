@@ -20,6 +20,7 @@ use session_reaper::domain::release::Release;
 use session_reaper::domain::session::Target;
 use session_reaper::domain::time::{SignedDuration, Timestamp, later};
 use session_reaper::engine::{Command, Engine, Input, Terms};
+use session_reaper::simulator::answer::Asked;
 use session_reaper::simulator::{SharedWorld, World};
 
 pub(crate) use acts::{Act, CrashPoint, Lasts, Newcomer};
@@ -154,6 +155,18 @@ impl Stage {
         self.world.with(|world| world.advance(end));
         self.watch.assert_paced(self.terms.requests_per_second, self.lives);
         self.world.with(|world| watch::assert_books_are_true(&self.books, world, &self.face, end));
+    }
+
+    /// How often each session's log was read, by the session's name, and how many requests for evidence there were in all.
+    pub(crate) fn askings(&self) -> (BTreeMap<String, usize>, usize) {
+        let names: BTreeMap<&SessionId, &String> = self.names.iter().map(|(name, id)| (id, name)).collect();
+        self.world.with(|world| {
+            let mut askings = BTreeMap::new();
+            let about: Vec<_> = world.journal().iter().filter(|request| matches!(request.asked, Asked::Logs | Asked::Debug)).collect();
+            let logs = about.iter().filter(|request| request.asked == Asked::Logs).filter_map(|request| names.get(request.session.as_ref()?));
+            logs.for_each(|name| *askings.entry((*name).clone()).or_default() += 1);
+            (askings, about.len())
+        })
     }
 
     fn next_at(&self) -> Option<Timestamp> {
