@@ -250,6 +250,61 @@ fn no_more_is_asked_than_may_be_released() {
 }
 
 #[test]
+fn whoever_is_due_already_comes_first_when_few_may_go() {
+    let limits = Limits {
+        max_age: Some(MaxAge { limit: mins(30), tag: None, ceiling: None }),
+        idle: Some(Idle { limit: mins(5), without_evidence: WithoutEvidence::Keep }),
+        ..Limits::default()
+    };
+    let all = Policy { name: "both".into(), selector: Selector::All, rule: Rule::Limits(limits), shadow: false };
+    let guardrails = Guardrails { max_releases_per_poll: 2, ..terms().guardrails };
+    let few = Terms { policies: [all].into(), poll_interval: mins(20), guardrails, ..terms() };
+    let mut engine = Engine::new(few, Recall::default(), Arc::default(), at(0));
+    let rows = || {
+        let started = |id, minutes| Session { started_at: Some(minute(minutes)), ..session(id, json!({})) };
+        listing(vec![started("oldest", -26), started("old", -25), started("quiet", 0)])
+    };
+    list(&mut engine, rows(), at(0));
+    assert_eq!(released(&list(&mut engine, rows(), later(minute(4), secs(50)))), ["oldest"]);
+    answer(&mut engine, "oldest", Err(Fault::new(FaultKind::Forbidden, "no")), later(minute(4), secs(50)));
+    let commands = tick(&mut engine, minute(5));
+    assert_eq!(
+        (released(&commands), asked(&commands)),
+        (vec![], vec![]),
+        "one more may go, and that is the old one, once releasing is granted again"
+    );
+}
+
+#[test]
+fn a_tripped_fraction_makes_questions_idle_and_one_that_would_trip_is_found_by_a_release() {
+    let rows = || listing((0..12).map(|index| session(&format!("s{index:02}"), json!({}))).collect());
+    let careful = || Terms { guardrails: Guardrails { max_release_fraction: 0.01, ..terms().guardrails }, ..idle_terms(WithoutEvidence::Keep) };
+    let recall = Recall { tripped_at: Some(minute(5)), ..Recall::default() };
+    let mut tripped = Engine::new(careful(), recall, Arc::default(), minute(5));
+    list(&mut tripped, rows(), minute(5));
+    assert_eq!(asked(&list(&mut tripped, rows(), minute(6))), [""; 0]);
+    let mut engine = Engine::new(careful(), Recall::default(), Arc::default(), at(0));
+    list(&mut engine, rows(), minute(0));
+    assert!(asked(&list(&mut engine, rows(), minute(6))).contains(&"s00"));
+    let commands = hear(&mut engine, "s00", last(0), now());
+    let tripped = commands.iter().any(|command| matches!(command, Command::Tell(Event { what: What::Tripped { .. }, .. })));
+    assert!(tripped && released(&commands).is_empty(), "{commands:?}");
+}
+
+#[test]
+fn a_single_pass_waits_a_little_for_its_turn_to_ask_and_not_for_long() {
+    for (per_second, waits) in [(1.0 / 29.0, true), (1.0 / 30.0, false), (1.0 / 60.0, false)] {
+        let once = Terms { pass: Pass::Once, requests_per_second: per_second, ..idle_terms(WithoutEvidence::Keep) };
+        let seen = Activity { first_seen: Some(at(0)), sightings: 1, ..Activity::default() };
+        let recall = Recall { activities: vec![("a".into(), seen)], ..Recall::default() };
+        let mut engine = Engine::new(once, recall, Arc::default(), minute(6));
+        drained(&mut engine);
+        assert_eq!(asked(&list(&mut engine, one("a"), minute(6))), [""; 0], "the listing took what there was");
+        assert_eq!(engine.is_over(), !waits, "{per_second}");
+    }
+}
+
+#[test]
 fn askings_keep_to_their_minute() {
     let few = Terms { evidence_per_minute: 5, ..idle_terms(WithoutEvidence::Keep) };
     let mut engine = Engine::new(few, Recall::default(), Arc::default(), at(0));
