@@ -6,7 +6,7 @@ use crate::domain::exchange::Exchange;
 use crate::domain::hold::Hold;
 use crate::domain::name::SessionId;
 use crate::domain::record::Record;
-use crate::domain::time::{SignedDuration, Timestamp, later};
+use crate::domain::time::{SignedDuration, Timestamp, between, later};
 use crate::domain::verdict::{Deadline, Limit};
 use crate::engine::polling::PATIENCE_OF_ONE_PASS;
 use crate::engine::releasing::Turn;
@@ -105,7 +105,8 @@ impl Engine {
     /// again first.
     pub(super) fn rests_on_old_evidence(&self, tracked: &Tracked, deadline: &Deadline, now: Timestamp) -> bool {
         let theirs = self.moment(now).theirs;
-        let fresh = tracked.activity.heard.as_ref().is_some_and(|heard| later(heard.asked_at, EVIDENCE_FRESH) > theirs);
+        // Where the provider's clock was set back, what was asked before that says nothing of how long ago it was.
+        let fresh = tracked.activity.heard.as_ref().is_some_and(|heard| between(heard.asked_at, theirs).abs() < EVIDENCE_FRESH);
         deadline.limit == Limit::Idle && !fresh
     }
 }

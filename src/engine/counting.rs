@@ -7,9 +7,9 @@ use crate::domain::event::PollOutcome;
 use crate::domain::session::Phase;
 use crate::domain::time::{SignedDuration, Timestamp, floor_millis, later};
 use crate::domain::view::BudgetView;
-use crate::engine::Engine;
 use crate::engine::roster::Tracked;
 use crate::engine::runtime::budgets;
+use crate::engine::{Engine, Pass};
 use crate::policy::budget::{Budget, Standing};
 use crate::policy::crowd::{Crowds, Member};
 use crate::policy::max_running::MaxRunning;
@@ -63,8 +63,9 @@ impl Engine {
             let found = (whole && standing.spent >= budget.allowed).then(|| self.spent_since(standing, moment.theirs));
             match (known.or(found), standing.runs_out_at) {
                 (Some(at), _) => _ = crowds.spent.insert(key, at),
-                (None, Some(at)) => self.polling.soon(moment.ours_at(at).max(later(now, SOONEST_RECOUNT))),
-                (None, None) => {}
+                // A single pass is over before that.
+                (None, Some(at)) if self.terms.pass == Pass::Daemon => self.polling.soon(moment.ours_at(at).max(later(now, SOONEST_RECOUNT))),
+                (None, _) => {}
             }
         }
     }

@@ -146,6 +146,8 @@ impl Engine {
         let (live, rejected) = (complete.rows().sessions.len(), complete.rows().rejected.len());
         self.learn_whole(&complete, sent_at, now);
 
+        // Whoever is not listed now is over.
+        self.remembered.clear();
         self.polling.introduced = true;
         self.polling.failures = 0;
         self.polling.error = None;

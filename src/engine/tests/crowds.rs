@@ -214,6 +214,16 @@ fn the_books_carry_a_budget_over_a_restart() {
 }
 
 #[test]
+fn a_single_pass_does_not_wait_for_a_budget_to_run_out() {
+    for pass in [Pass::Once, Pass::Plan] {
+        let mut engine = engine(Terms { pass, ..budgeted(30) });
+        drained(&mut engine);
+        list(&mut engine, listing(vec![of("ml", "a", 0)]), minute(5));
+        assert!(engine.is_over() && engine.listing_due_at(minute(5)).is_none(), "{pass:?}");
+    }
+}
+
+#[test]
 fn a_new_period_gives_time_again_by_alarm() {
     // Noon of the fixtures: the day ends twelve hours later.
     let midnight = minute(12 * 60);

@@ -344,6 +344,32 @@ fn a_release_that_had_to_wait_rests_on_new_evidence() {
 }
 
 #[test]
+fn evidence_of_before_a_clock_was_set_back_is_old() {
+    for (set, asked_again) in [(secs(-40), true), (secs(40), true), (SignedDuration::ZERO, false)] {
+        let mut engine = asking();
+        let hold = OperatorHold { session: "a".into(), placed_at: at(0), until: later(now(), secs(5)), reason: "debugging".to_owned() };
+        engine.handle(Input::Orders(Arc::new(Orders { holds: [("a".into(), hold)].into(), ..Orders::default() })), now());
+        hear(&mut engine, "a", last(-60), now());
+        // Two readings, so that a clock that jumped ahead is believed.
+        for step in [1, 2] {
+            engine.handle(clocked(one("a"), set, later(now(), secs(step))), later(now(), secs(step)));
+        }
+        drained(&mut engine);
+        let commands = tick(&mut engine, later(now(), secs(5)));
+        assert_eq!((asked(&commands).len(), released(&commands).len()), if asked_again { (1, 0) } else { (0, 1) }, "{set:#}");
+    }
+}
+
+#[test]
+fn what_the_books_remember_of_others_is_forgotten_once_everything_was_listed() {
+    let activity = Activity { sightings: 2, ..Activity::default() };
+    let recall = Recall { activities: vec![("gone".into(), activity)], ..Recall::default() };
+    let mut engine = Engine::new(idle_terms(WithoutEvidence::Keep), recall, Arc::default(), at(0));
+    list(&mut engine, one("a"), minute(0));
+    assert!(engine.remembered.is_empty());
+}
+
+#[test]
 fn observe_mode_asks_as_well_and_counts_once() {
     let mut engine = asking_by(Terms { mode: Mode::Observe, ..idle_terms(WithoutEvidence::Keep) });
     let counted = |commands: &[Command]| {
