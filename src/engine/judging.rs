@@ -16,7 +16,7 @@ use crate::policy::{Governed, Judgement, Subject, govern, judge};
 impl Engine {
     /// Judges whom time has caught up with.
     pub(super) fn look_round(&mut self, now: Timestamp) {
-        let ids = self.roster.to_look_at(self.moment(now));
+        let ids = self.roster.due_for_a_look(self.moment(now));
         self.census.dirty |= !ids.is_empty();
         self.recount_wanted |= !ids.is_empty();
         ids.iter().for_each(|id| self.look_at_again(id, now));

@@ -192,7 +192,7 @@ impl Roster {
     }
 
     /// Those that are to be judged again now: their time has come, or they have waited long enough.
-    pub fn to_look_at(&mut self, now: Moment) -> Vec<SessionId> {
+    pub fn due_for_a_look(&mut self, now: Moment) -> Vec<SessionId> {
         while let Some((until, id)) = self.wakes.first().cloned().filter(|(until, _)| *until <= now.ours) {
             self.wakes.remove(&(until, id.clone()));
             self.rejoin(&id);

@@ -166,7 +166,7 @@ fn policies_of(case: Case) -> Vec<Policy> {
             Quiet::NoEvidenceMeansIdle | Quiet::FailedAndNoEvidenceMeansIdle => idle(WithoutEvidence::Release),
             _ => idle(WithoutEvidence::Keep),
         },
-        max_running: (case.running != Crowd::No).then(|| MaxRunning { count: 1, per: None, release: Order::Oldest }),
+        max_running: (case.running != Crowd::No).then_some(MaxRunning { count: 1, per: None, release: Order::Oldest }),
         budget: (case.budget != Crowd::No).then(|| Budget {
             allowed: mins(60),
             per: None,

@@ -33,6 +33,7 @@ fn newcomer(index: i64) -> (String, NewSession) {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the figures are what the test is for")]
 fn a_thousand_sessions_cost_no_more_askings_than_come_near_due() {
     let start: Timestamp = START.parse().expect("an instant");
     let world = World::with(Settings { population: nobody(), ..Settings::seeded(1) }, start);
