@@ -305,6 +305,32 @@ fn a_single_pass_waits_a_little_for_its_turn_to_ask_and_not_for_long() {
 }
 
 #[test]
+fn an_asking_under_way_is_a_call_under_way() {
+    let mut engine = asking_by(Terms { pass: Pass::Once, ..idle_terms(WithoutEvidence::Keep) });
+    assert!(!engine.is_settled() && !engine.is_over(), "its answer may lead to a release");
+    hear(&mut engine, "a", last(5), now());
+    assert!(engine.is_settled());
+    let many = Terms { evidence_per_minute: 1_000, ..idle_terms(WithoutEvidence::Keep) };
+    let mut engine = Engine::new(many, Recall::default(), Arc::default(), at(0));
+    let crowd = || listing((0..MAX_CALLS_UNDER_WAY + 6).map(|index| session(&format!("s{index:03}"), json!({}))).collect());
+    list(&mut engine, crowd(), minute(0));
+    assert_eq!(asked(&list(&mut engine, crowd(), minute(6))).len(), MAX_CALLS_UNDER_WAY);
+}
+
+#[test]
+fn evidence_is_fresh_for_less_than_ten_seconds() {
+    for (waited, asked_again) in [(9_899, false), (9_900, true)] {
+        let mut engine = asking();
+        let until = later(now(), SignedDuration::from_millis(waited));
+        let hold = OperatorHold { session: "a".into(), placed_at: at(0), until, reason: "debugging".to_owned() };
+        engine.handle(Input::Orders(Arc::new(Orders { holds: [("a".into(), hold)].into(), ..Orders::default() })), now());
+        hear(&mut engine, "a", last(0), now());
+        let commands = tick(&mut engine, until);
+        assert_eq!((asked(&commands).len(), released(&commands).len()), if asked_again { (1, 0) } else { (0, 1) }, "{waited}");
+    }
+}
+
+#[test]
 fn askings_keep_to_their_minute() {
     let few = Terms { evidence_per_minute: 5, ..idle_terms(WithoutEvidence::Keep) };
     let mut engine = Engine::new(few, Recall::default(), Arc::default(), at(0));

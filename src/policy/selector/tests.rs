@@ -238,6 +238,8 @@ fn each_attribute_says_what_it_wants_and_what_it_found() {
     let occasion = Occasion { account: &account, provider: Provider::Browserbase, at: Timestamp::UNIX_EPOCH };
     let one = Session { region: Some("eu".into()), keep_alive: Some(true), ..session("a", json!({})) };
     let cases = [
+        (Match { accounts: Some(vec!["sales".into()]), ..Match::default() }, "accounts", "sales", json!("growth"), Fit::No),
+        (Match { regions: Some(vec!["us".into()]), ..Match::default() }, "regions", "us", json!("eu"), Fit::No),
         (
             Match { accounts: Some(vec!["sales".into(), "growth".into()]), ..Match::default() },
             "accounts",
