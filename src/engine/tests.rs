@@ -339,6 +339,7 @@ mod idle;
 mod parts;
 mod precedence;
 mod properties;
+mod shown;
 
 /// The books know of a request that was never answered, and the provider has read it out as still running before any listing came.
 #[test]

@@ -160,8 +160,13 @@ fn a_budget_is_found_spent_by_a_listing_made_at_that_instant() {
     assert_eq!(released(&commands), [""; 0], "who lives is known when the listing is there");
     let commands = list(&mut engine, two(), later(minute(15), secs(1)));
     assert_eq!(released(&commands), ["a", "b"]);
-    let deadline = engine.session_views(minute(16)).iter().find(|view| view.id.as_str() == "a").and_then(|view| view.deadline);
-    assert_eq!(deadline, Some(minute(15)));
+    let shown = |engine: &Engine| {
+        let deadline = engine.session_views(minute(18)).iter().find(|view| view.id.as_str() == "a").and_then(|view| view.deadline);
+        (deadline, engine.budget_views(minute(18))[0].spent_at)
+    };
+    assert_eq!(shown(&engine), (Some(minute(15)), Some(minute(15))));
+    list(&mut engine, two(), minute(17));
+    assert_eq!(shown(&engine), (Some(minute(15)), Some(minute(15))), "once found it stays so");
 }
 
 #[test]
