@@ -266,12 +266,11 @@ impl Engine {
         self.look_round(now);
         self.tell_untripped(self.moment(now));
         self.plan_poll(now);
-        self.plan_releases(now);
-        // Whose release has just been asked for counts no more.
+        // Before anything is released: what an older count found may not be so any more.
         if self.recount(now) {
             self.look_round(now);
-            self.plan_releases(now);
         }
+        self.plan_releases(now);
         self.plan_asking(now);
         self.plan_witness(now);
         self.plan_reads(now);

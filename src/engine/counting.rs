@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::event::PollOutcome;
 use crate::domain::session::Phase;
-use crate::domain::time::{SignedDuration, Timestamp, floor_millis, later};
+use crate::domain::time::{Moment, SignedDuration, Timestamp, floor_millis, later};
+use crate::domain::verdict::Limit;
 use crate::domain::view::BudgetView;
 use crate::engine::roster::Tracked;
 use crate::engine::runtime::budgets;
@@ -26,7 +26,7 @@ impl Engine {
             return false;
         }
         let policies = self.terms.policies.clone();
-        let whole = self.polling.last == Some(PollOutcome::Complete);
+        let whole = self.polling.whole;
         let mut crowds = Crowds::default();
         for (policy, limit) in counts(&policies).filter(|_| whole) {
             self.count_running(&mut crowds, policy, limit, now);
@@ -88,13 +88,19 @@ impl Engine {
         let member = |tracked: &Tracked| {
             let Tracked { session, activity, .. } = tracked;
             let group = group(per, session, occasion)?;
-            let leaving = self.flights.contains_key(&session.id);
-            Some(Member { id: session.id.clone(), group, since: session.since(), last_active: activity.last_active, leaving })
+            let (last_active, leaving) = (activity.last_active, self.is_leaving(tracked, self.moment(now)));
+            Some(Member { id: session.id.clone(), group, since: session.since(), last_active, leaving })
         };
         let running = self.roster.iter().filter(|tracked| tracked.session.status.phase == Phase::Running);
         let governed = running
             .filter(|tracked| matches!(govern(&tracked.session, occasion, &self.terms.policies, beside), Governed::By(by) if by.name == policy.name));
         governed.filter_map(member).collect()
+    }
+
+    /// Its release is under way, or is asked for now, whatever the count comes to.
+    fn is_leaving(&self, tracked: &Tracked, now: Moment) -> bool {
+        let due = tracked.verdict.falls_due().filter(|deadline| deadline.at <= now.theirs && deadline.limit != Limit::MaxRunning);
+        self.flights.contains_key(&tracked.session.id) || (due.is_some() && self.holds_of(tracked, now).is_empty())
     }
 
     /// Every budget of the account as it stands, by policy and group.

@@ -56,6 +56,8 @@ pub struct Polling {
     allowance_opened_at: Option<Timestamp>,
     failures: u32,
     pub doubts: BTreeMap<Kind, Doubt>,
+    /// The last listing was complete, and every row in it could at least be told apart: who is not in the list of sessions now is gone.
+    pub whole: bool,
     pub introduced: bool,
     pub last: Option<PollOutcome>,
     pub rejected: usize,
@@ -75,6 +77,7 @@ impl Polling {
             allowance_opened_at: recall.allowance_opened_at,
             failures: 0,
             doubts: BTreeMap::new(),
+            whole: false,
             introduced: false,
             last: None,
             rejected: 0,
@@ -148,6 +151,7 @@ impl Engine {
 
         // Whoever is not listed now is over.
         self.remembered.clear();
+        self.polling.whole = complete.rows().rejected.iter().all(|row| row.id.is_some());
         self.polling.introduced = true;
         self.polling.failures = 0;
         self.polling.error = None;
@@ -168,6 +172,7 @@ impl Engine {
 
     /// What a partial listing shows is there; what it lacks may be there too, but for what it read to its end.
     fn learn_some(&mut self, rows: &Rows, whole: Option<&Complete>, why: Fault, sent_at: Timestamp, now: Timestamp) {
+        self.polling.whole = false;
         let all = || std::iter::once(rows).chain(whole.map(Complete::rows));
         let (live, rejected) = (all().map(|rows| rows.sessions.len()).sum(), all().map(|rows| rows.rejected.len()).sum());
         self.sight(rows, sent_at, now);
@@ -194,6 +199,7 @@ impl Engine {
     }
 
     fn learn_nothing(&mut self, fault: Fault, now: Timestamp) {
+        self.polling.whole = false;
         self.polling.introduced |= fault.is_refusal();
         self.retry_poll(now);
         self.conclude(PollOutcome::Failed, 0, 0, Some(fault), now);

@@ -132,6 +132,41 @@ fn whose_release_is_under_way_is_one_of_those_that_go_and_is_asked_again_where_t
 }
 
 #[test]
+fn what_an_older_count_found_is_not_released_by_a_newer_listing_that_finds_it_no_more() {
+    let few = Guardrails { max_releases_per_poll: 1, ..terms().guardrails };
+    let rows = |ids: &[&str]| listing(ids.iter().enumerate().map(|(index, id)| of("", id, index as i64)).collect());
+    for next in [rows(&["b", "c"]), partial(vec![of("", "b", 1), of("", "c", 2), of("", "d", 3)])] {
+        let mut engine = engine(Terms { guardrails: few.clone(), ..at_most(2, None, Order::Oldest) });
+        assert_eq!(released(&list(&mut engine, rows(&["a", "b", "c", "d"]), minute(5))), ["a"], "b waits for the next poll");
+        // The next poll opens an allowance.
+        tick(&mut engine, minute(25));
+        assert_eq!(released(&list(&mut engine, next, minute(25))), [""; 0]);
+    }
+}
+
+#[test]
+fn a_raised_count_of_a_new_configuration_spares_whom_the_old_one_found() {
+    let pause = Pause { account: None, placed_at: at(0), reason: "incident".to_owned() };
+    let mut engine = engine(at_most(1, None, Order::Oldest));
+    engine.handle(Input::Orders(Arc::new(Orders { pauses: vec![pause], ..Orders::default() })), at(0));
+    list(&mut engine, listing(vec![of("", "a", 1), of("", "b", 2)]), minute(5));
+    engine.orders = Arc::default();
+    let terms = at_most(2, None, Order::Oldest);
+    let runtime = Box::new(engine.runtime.clone());
+    engine.handle(Input::Reconfigured { terms: Box::new(terms), runtime, new_credential: false }, minute(6));
+    assert_eq!(released(&drained(&mut engine)), [""; 0]);
+}
+
+#[test]
+fn a_row_that_could_be_anybodys_lets_nothing_be_counted() {
+    let nameless = RejectedRow { id: None, why: "no id".to_owned() };
+    let mut engine = engine(at_most(1, None, Order::Oldest));
+    list(&mut engine, listing(vec![of("", "a", 1)]), minute(4));
+    let rows = Rows { sessions: vec![of("", "b", 2)], rejected: vec![nameless] };
+    assert_eq!(released(&list(&mut engine, Listing::complete(rows), minute(5))), [""; 0], "a may have gone");
+}
+
+#[test]
 fn what_has_gone_makes_room_without_another_listing() {
     let few = Guardrails { max_releases_per_poll: 1, ..terms().guardrails };
     let mut engine = engine(Terms { guardrails: few, ..at_most(1, None, Order::Oldest) });
