@@ -30,6 +30,7 @@ use crate::domain::event::{Event, Operation, What};
 use crate::domain::exchange::Exchange;
 use crate::domain::fault::Fault;
 use crate::domain::hold::Orders;
+use crate::domain::listing::ClockReading;
 use crate::domain::name::{PolicyName, SessionId};
 use crate::domain::record::{Recall, Record};
 use crate::domain::release::Release;
@@ -70,6 +71,8 @@ pub struct Engine {
     crowds: Crowds,
     /// Something changed that the crowds may hang on.
     recount_wanted: bool,
+    /// A complete listing has just been made.
+    recount_fresh: bool,
     /// When the crowds were last counted by a complete listing (theirs).
     counted_at: Option<Timestamp>,
     runtime: Runtime,
@@ -131,6 +134,7 @@ impl Engine {
             done: BTreeMap::new(),
             crowds: Crowds::default(),
             recount_wanted: false,
+            recount_fresh: false,
             counted_at: None,
             runtime: Runtime::new(terms.account.clone(), terms.provider, terms.policies.clone()),
             remembered: recall.activities.iter().cloned().collect(),
@@ -305,6 +309,12 @@ impl Engine {
 
     fn moment(&self, now: Timestamp) -> Moment {
         Moment { ours: now, theirs: later(now, self.skew.applied()) }
+    }
+
+    /// The latest that it can have been at the provider when it answered. A difference between the clocks that is not believed yet must not make what was
+    /// done just now look long ago.
+    fn shown_at(&self, clock: Option<ClockReading>, now: Timestamp) -> Timestamp {
+        self.moment(now).theirs.max(clock.map_or(Timestamp::MIN, |clock| clock.latest()))
     }
 
     /// When an operator last resumed the account.

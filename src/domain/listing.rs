@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::domain::fault::Fault;
 use crate::domain::name::{Kind, SessionId};
 use crate::domain::session::Session;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{SignedDuration, Timestamp, later};
 
 /// A row that could not be read. It is counted and shown, and the others are read all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +84,13 @@ impl Complete {
         }
         let there: BTreeSet<&SessionId> = self.rows.there().collect();
         known.filter(|(id, kind)| self.kinds.contains(kind) && !there.contains(id)).map(|(id, _)| id.clone()).collect()
+    }
+}
+
+impl ClockReading {
+    /// The latest that the provider's clock can have shown when the answer was made.
+    pub fn latest(&self) -> Timestamp {
+        later(self.date, SignedDuration::from_secs(1))
     }
 }
 

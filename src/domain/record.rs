@@ -40,6 +40,7 @@ pub struct Sighting {
     /// The browser of an agent session.
     pub browser: Option<SessionId>,
     pub created_at: Timestamp,
+    /// Where its age counts from; nothing while it waits for a browser.
     pub started_at: Option<Timestamp>,
     pub expires_at: Option<Timestamp>,
     pub region: Option<String>,

@@ -6,7 +6,7 @@ use crate::domain::exchange::Exchange;
 use crate::domain::hold::Hold;
 use crate::domain::name::SessionId;
 use crate::domain::record::Record;
-use crate::domain::time::{SignedDuration, Timestamp, between, later};
+use crate::domain::time::{SignedDuration, Timestamp, later};
 use crate::domain::verdict::{Deadline, Limit};
 use crate::engine::polling::PATIENCE_OF_ONE_PASS;
 use crate::engine::releasing::Turn;
@@ -14,7 +14,7 @@ use crate::engine::roster::Tracked;
 use crate::engine::{Command, Engine, Pass};
 use crate::evidence::hear;
 
-/// A release rests on evidence no older than this; what is older is asked for again.
+/// A release rests on an answer that came no longer ago than this; an older one is asked for again.
 const EVIDENCE_FRESH: SignedDuration = SignedDuration::from_secs(10);
 
 impl Engine {
@@ -90,9 +90,10 @@ impl Engine {
         if let Some(fault) = &evidence.fault {
             self.heed(fault, Operation::Evidence, now);
         }
-        let (asked_at, theirs) = (self.moment(answer.sent_at).theirs, self.moment(now).theirs);
+        let (asked_at, shown_at) = (self.moment(answer.sent_at).theirs, self.shown_at(answer.clock, now));
         let Some(tracked) = self.roster.get_mut(id) else { return };
-        let finding = hear(&mut tracked.activity, evidence, asked_at, theirs);
+        tracked.heard_at = Some(now);
+        let finding = hear(&mut tracked.activity, evidence, asked_at, shown_at);
         let session = tracked.session.clone();
         let seen_at = tracked.seen_at;
         self.write(Record::Seen(vec![self.sighting(&session, seen_at)]));
@@ -101,12 +102,10 @@ impl Engine {
         self.census.dirty |= finding != Finding::Active;
     }
 
-    /// A release for idleness rests on what the provider says now, not on what it said before the session had to wait. Gives whether it has to be asked
-    /// again first.
-    pub(super) fn rests_on_old_evidence(&self, tracked: &Tracked, deadline: &Deadline, now: Timestamp) -> bool {
-        let theirs = self.moment(now).theirs;
-        // Where the provider's clock was set back, what was asked before that says nothing of how long ago it was.
-        let fresh = tracked.activity.heard.as_ref().is_some_and(|heard| between(heard.asked_at, theirs).abs() < EVIDENCE_FRESH);
+    /// A release for idleness rests on what the provider says now, not on what it said before the session had to wait, or before this life of the process.
+    /// Gives whether it has to be asked again first.
+    pub(super) fn rests_on_old_evidence(tracked: &Tracked, deadline: &Deadline, now: Timestamp) -> bool {
+        let fresh = tracked.heard_at.is_some_and(|heard_at| now < later(heard_at, EVIDENCE_FRESH));
         deadline.limit == Limit::Idle && !fresh
     }
 }

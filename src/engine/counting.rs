@@ -25,16 +25,19 @@ impl Engine {
         if !std::mem::take(&mut self.recount_wanted) {
             return false;
         }
+        let fresh = std::mem::take(&mut self.recount_fresh);
         let policies = self.terms.policies.clone();
-        let whole = self.polling.whole;
         let mut crowds = Crowds::default();
-        for (policy, limit) in counts(&policies).filter(|_| whole) {
+        for (policy, limit) in counts(&policies).filter(|_| self.polling.whole) {
             self.count_running(&mut crowds, policy, limit, now);
         }
-        for (policy, budget) in budgets(&policies) {
-            self.count_spent(&mut crowds, policy, budget, whole, now);
+        if !fresh {
+            self.withhold_news(&mut crowds, now);
         }
-        if whole {
+        for (policy, budget) in budgets(&policies) {
+            self.count_spent(&mut crowds, policy, budget, fresh, now);
+        }
+        if fresh {
             self.counted_at = Some(self.moment(now).theirs);
         }
         let changed = crowds != self.crowds;
@@ -53,18 +56,29 @@ impl Engine {
         }
     }
 
-    fn count_spent(&mut self, crowds: &mut Crowds, policy: &Policy, budget: &Budget, whole: bool, now: Timestamp) {
+    /// Between listings somebody may have gone: nobody is found over a count then who was not before, and a listing is made to see.
+    fn withhold_news(&mut self, crowds: &mut Crowds, now: Timestamp) {
+        let found = crowds.over.len();
+        crowds.over.retain(|key, _| self.crowds.over.contains_key(key));
+        if crowds.over.len() < found && self.terms.pass == Pass::Daemon {
+            self.polling.soon(later(now, SOONEST_RECOUNT));
+        }
+    }
+
+    fn count_spent(&mut self, crowds: &mut Crowds, policy: &Policy, budget: &Budget, fresh: bool, now: Timestamp) {
         let moment = self.moment(now);
         let period = budget.period(moment.theirs);
         for (group, standing) in self.standings(policy, budget, now) {
             let key = (policy.name.clone(), group);
             // What was found spent stays so until the period is over.
             let known = self.crowds.spent.get(&key).copied().filter(|at| *at >= period.from);
-            let found = (whole && standing.spent >= budget.allowed).then(|| self.spent_since(standing, moment.theirs));
+            let found = (fresh && standing.spent >= budget.allowed).then(|| self.spent_since(standing, moment.theirs));
             match (known.or(found), standing.runs_out_at) {
                 (Some(at), _) => _ = crowds.spent.insert(key, at),
-                // A single pass is over before that.
-                (None, Some(at)) if self.terms.pass == Pass::Daemon => self.polling.soon(moment.ours_at(at).max(later(now, SOONEST_RECOUNT))),
+                // A single pass is over before that, and a listing that failed is tried again at its own pace.
+                (None, Some(at)) if self.polling.whole && self.terms.pass == Pass::Daemon => {
+                    self.polling.soon(moment.ours_at(at).max(later(now, SOONEST_RECOUNT)))
+                }
                 (None, _) => {}
             }
         }
@@ -100,7 +114,8 @@ impl Engine {
     /// Its release is under way, or is asked for now, whatever the count comes to.
     fn is_leaving(&self, tracked: &Tracked, now: Moment) -> bool {
         let due = tracked.verdict.falls_due().filter(|deadline| deadline.at <= now.theirs && deadline.limit != Limit::MaxRunning);
-        self.flights.contains_key(&tracked.session.id) || (due.is_some() && self.holds_of(tracked, now).is_empty())
+        let under_way = self.flights.contains_key(&tracked.session.id) && !self.is_of_another_life(tracked);
+        under_way || (due.is_some() && self.holds_of(tracked, now).is_empty())
     }
 
     /// Every budget of the account as it stands, by policy and group.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::activity::Activity;
 use crate::domain::event::{Operation, PollOutcome, What};
 use crate::domain::exchange::Exchange;
 use crate::domain::fault::Fault;
@@ -56,6 +57,8 @@ pub struct Polling {
     allowance_opened_at: Option<Timestamp>,
     failures: u32,
     pub doubts: BTreeMap<Kind, Doubt>,
+    /// When the last listing was made, by the provider's clock: see [`Engine::shown_at`].
+    shown_at: Timestamp,
     /// The last listing was complete, and every row in it could at least be told apart: who is not in the list of sessions now is gone.
     pub whole: bool,
     pub introduced: bool,
@@ -77,6 +80,7 @@ impl Polling {
             allowance_opened_at: recall.allowance_opened_at,
             failures: 0,
             doubts: BTreeMap::new(),
+            shown_at: Timestamp::MIN,
             whole: false,
             introduced: false,
             last: None,
@@ -128,6 +132,7 @@ impl Engine {
     pub(super) fn listed(&mut self, answer: Exchange<Listing>, now: Timestamp) {
         self.polling.running = false;
         self.notice(&answer, Operation::List, now);
+        self.polling.shown_at = self.shown_at(answer.clock, now);
         match answer.result {
             Ok(Listing::Complete(complete)) => match self.doubtful(&complete, now) {
                 Some(why) => self.learn_some(complete.rows(), None, why, answer.sent_at, now),
@@ -152,6 +157,10 @@ impl Engine {
         // Whoever is not listed now is over.
         self.remembered.clear();
         self.polling.whole = complete.rows().rejected.iter().all(|row| row.id.is_some());
+        self.recount_fresh = self.polling.whole;
+        if self.polling.whole {
+            self.runtime.settle(self.moment(now).theirs);
+        }
         self.polling.introduced = true;
         self.polling.failures = 0;
         self.polling.error = None;
@@ -195,7 +204,7 @@ impl Engine {
     fn forget_unseen(&mut self, now: Timestamp) {
         let unseen = |tracked: &&Tracked| later(tracked.seen_at, UNSEEN_KEPT) <= now && !self.flights.contains_key(&tracked.session.id);
         let forgotten: Vec<SessionId> = self.roster.iter().filter(unseen).map(|tracked| tracked.session.id.clone()).collect();
-        forgotten.iter().for_each(|id| self.depart(id, None, now));
+        forgotten.iter().for_each(|id| drop(self.strike_off(id, now)));
     }
 
     fn learn_nothing(&mut self, fault: Fault, now: Timestamp) {
@@ -207,7 +216,6 @@ impl Engine {
 
     fn conclude(&mut self, outcome: PollOutcome, live: usize, rejected: usize, fault: Option<Fault>, now: Timestamp) {
         self.done.retain(|_, done| later(done.at, DONE_KEPT) > now);
-        self.runtime.settle(self.moment(now).theirs);
         self.recount_wanted = true;
         if outcome != PollOutcome::Failed {
             self.open_allowance(now);
@@ -282,24 +290,34 @@ impl Engine {
 
     /// Says whether the books should hear of it.
     fn track(&mut self, session: &Session, now: Timestamp) -> bool {
-        let theirs = self.moment(now).theirs;
+        let (theirs, shown_at) = (self.moment(now).theirs, self.polling.shown_at);
         let known = self.roster.get(&session.id);
         let was_out_of_sight = known.is_some_and(|known| self.is_out_of_sight(known, now));
         let same_for_the_books = known.is_some_and(|known| {
-            known.session.expires_at == session.expires_at && known.session.started_at == session.started_at && known.session.parts == session.parts
+            let Session { expires_at, started_at, parts, status, .. } = &known.session;
+            *expires_at == session.expires_at && *started_at == session.started_at && *parts == session.parts && status.phase == session.status.phase
         });
         let is_new = known.is_none();
+        // Another life under the same id: the one before it is over.
+        let before = known.filter(|known| known.session.parts.life() != session.parts.life() && known.session.parts.life().is_some());
+        let is_another_life = before.is_some();
+        if let Some((session, seen_at)) = before.map(|known| (known.session.clone(), known.seen_at)) {
+            self.has_run(session, self.moment(seen_at).theirs, now);
+        }
         if is_new {
             let activity = self.remembered.remove(&session.id).unwrap_or_default();
             self.runtime.lives(session, theirs);
             self.roster.admit(Tracked::new(session.clone(), activity, now));
         }
         let Some(tracked) = self.roster.get_mut(&session.id) else { return false };
+        if is_another_life {
+            (tracked.activity, tracked.heard_at) = (Activity::default(), None);
+        }
         let moved = tracked.session.expires_at != session.expires_at;
         let same = *session == tracked.session;
         tracked.renew(session.clone(), now);
         tracked.rejected = None;
-        let did_something = sight(&mut tracked.activity, session, theirs);
+        let did_something = sight(&mut tracked.activity, session, shown_at);
         let write = !same_for_the_books || did_something || tracked.written_at.is_none_or(|written| later(written, SIGHTING_INTERVAL) <= now);
         if write {
             tracked.written_at = Some(now);
@@ -323,16 +341,27 @@ impl Engine {
         self.flights.get(id).is_some_and(|flight| flight.step != Step::InLine)
     }
 
-    /// A session is over: since `ended_at`, as its provider says, else since it was last seen.
-    fn depart(&mut self, id: &SessionId, ended_at: Option<Timestamp>, now: Timestamp) {
+    /// Out of the list, for whatever reason.
+    fn strike_off(&mut self, id: &SessionId, now: Timestamp) -> Option<Tracked> {
         self.told_tags.remove(id);
         self.rails.left(id.clone(), now);
         self.recount_wanted = true;
-        let Some(tracked) = self.roster.remove(id) else { return };
+        self.roster.remove(id)
+    }
+
+    /// A session is over: since `ended_at`, as its provider says, else since it was last seen.
+    fn depart(&mut self, id: &SessionId, ended_at: Option<Timestamp>, now: Timestamp) {
+        let Some(tracked) = self.strike_off(id, now) else { return };
         let at = ended_at.unwrap_or(self.moment(tracked.seen_at).theirs);
-        let lived = Lived { session: tracked.session, until: at, over: true };
-        self.runtime.add(lived, self.moment(now).theirs);
+        self.has_run(tracked.session, at, now);
         self.write(Record::Gone { account: self.terms.account.clone(), id: id.clone(), at });
+    }
+
+    /// What a session that is over has run counts on; one that never ran has spent nothing.
+    fn has_run(&mut self, session: Session, until: Timestamp, now: Timestamp) {
+        if session.status.phase == Phase::Running {
+            self.runtime.add(Lived { session, until, over: true }, self.moment(now).theirs);
+        }
     }
 
     /// A session over: out of the list, and never taken for a new one.
@@ -358,7 +387,8 @@ impl Engine {
             kind: session.kind,
             browser: session.parts.browser.clone(),
             created_at: session.created_at,
-            started_at: session.started_at,
+            // What waits for a browser has not begun to run, whatever the row says.
+            started_at: (session.status.phase != Phase::Pending).then(|| session.since()),
             expires_at: session.expires_at,
             region: session.region.as_deref().map(ToOwned::to_owned),
             keep_alive: session.keep_alive,

@@ -69,7 +69,7 @@ impl Engine {
         if let Some(held) = self.holds_of(tracked, moment).into_iter().next() {
             return self.hold_back(id, &deadline, held, moment);
         }
-        if self.rests_on_old_evidence(tracked, &deadline, now) {
+        if Self::rests_on_old_evidence(tracked, &deadline, now) {
             self.roster.want(id, deadline.at);
             return Turn::Next;
         }

@@ -21,6 +21,8 @@ pub struct Tracked {
     pub activity: Activity,
     /// Ours.
     pub seen_at: Timestamp,
+    /// When its provider last answered what was asked about its activity (ours).
+    pub heard_at: Option<Timestamp>,
     /// When the books last heard of it (ours).
     pub written_at: Option<Timestamp>,
     /// What was wrong with its row in the last listing that had one: what stands here is from an earlier one.
@@ -39,6 +41,7 @@ impl Tracked {
             shadows: Vec::new(),
             activity,
             seen_at: now,
+            heard_at: None,
             written_at: None,
             rejected: None,
             look_at: None,

@@ -10,9 +10,10 @@ use crate::domain::record::Lived;
 use crate::domain::session::{Metadata, Parts, Phase, Session, Status};
 use crate::domain::time::Timestamp;
 
-/// Written as its index is, so that only the rows that are wanted are read. A session that was seen when the account was elsewhere is not the account's.
+/// Written as its index is, so that only the rows that are wanted are read. A session that was seen when the account was elsewhere is not the account's,
+/// and one that was never seen to run has spent nothing.
 pub(super) const LIVED: &str = "SELECT * FROM sessions
-     WHERE account = ?1 AND coalesce(ended_at, last_seen_at) >= ?2
+     WHERE account = ?1 AND coalesce(ended_at, last_seen_at) >= ?2 AND started_at IS NOT NULL
      AND coalesce(home = (SELECT home FROM accounts WHERE account = ?1), TRUE)";
 
 pub(super) fn lived(books: &Connection, account: &AccountName, since: Timestamp, mut each: impl FnMut(Lived)) -> rusqlite::Result<()> {

@@ -52,7 +52,7 @@ fn sighting(id: &str, seen_at: Timestamp) -> Sighting {
         id: id.into(),
         kind: Kind::Session,
         created_at: at(0),
-        started_at: None,
+        started_at: Some(at(0)),
         expires_at: None,
         browser: None,
         region: None,

@@ -47,9 +47,12 @@ pub enum State {
 /// Times in a listing before which a session is not judged idle.
 pub const ENOUGH_SIGHTINGS: u8 = 2;
 
-/// An answer that was not acted on is not relied on for longer, and one that decided nothing is asked for again no sooner. It is the same for every limit:
-/// a longer one must not make an answer last longer.
-const STALE_AFTER: SignedDuration = SignedDuration::from_mins(5);
+/// An answer that was not acted on, as in observe mode, is not relied on for longer. It is the same for every limit: a longer one must not make an answer
+/// last longer.
+const STALE_AFTER: SignedDuration = SignedDuration::from_mins(15);
+
+/// An answer that decided nothing is asked for again after the limit's length, and no sooner than this.
+const LEAST_WAIT: SignedDuration = SignedDuration::from_mins(1);
 
 /// First wait after an asking that failed; it doubles up to the usual one.
 const FIRST_RETRY: SignedDuration = SignedDuration::from_secs(5);
@@ -98,7 +101,7 @@ impl Idle {
 
     /// When an answer is worth asking for again.
     fn again_at(&self, heard: &Heard) -> Timestamp {
-        let decides_nothing = self.limit.max(STALE_AFTER);
+        let decides_nothing = self.limit.max(LEAST_WAIT);
         let wait = match (heard.finding, self.without_evidence) {
             (Finding::Failed, _) => (FIRST_RETRY * 2_i32.pow(heard.failures.saturating_sub(1).min(10))).min(decides_nothing),
             (Finding::Nothing, WithoutEvidence::Keep) => decides_nothing,

@@ -254,6 +254,88 @@ fn the_books_carry_a_budget_over_a_restart() {
 }
 
 #[test]
+fn only_a_complete_listing_makes_the_end_of_what_the_books_remember_certain() {
+    let terms = budgeted(300);
+    let mut runtime = Runtime::new(terms.account.clone(), terms.provider, terms.policies.clone());
+    runtime.add(crate::domain::record::Lived { session: of("ml", "a", 0), until: minute(60), over: false }, minute(200));
+    let mut engine = engine(terms);
+    engine.account_for(runtime, minute(200));
+    engine.handle(Input::Listed(exchange(Err(Fault::new(FaultKind::Unavailable, "no")), minute(200))), minute(200));
+    list(&mut engine, listing(vec![of("ml", "a", 0)]), minute(201));
+    assert_eq!(budgets(&engine, minute(201)), [(Some("ml".to_owned()), 201, 99)], "it lives, and its time counts once");
+}
+
+#[test]
+fn a_session_that_never_ran_has_spent_nothing() {
+    let mut engine = engine(budgeted(30));
+    list(&mut engine, listing(vec![in_phase(Phase::Pending, of("ml", "a", 0)), of("ml", "b", 0)]), minute(10));
+    list(&mut engine, listing(vec![of("ml", "b", 0)]), minute(11));
+    assert_eq!(budgets(&engine, minute(11)), [(Some("ml".to_owned()), 11, 19)]);
+}
+
+#[test]
+fn each_life_under_one_id_has_spent_its_own_time() {
+    let life = |browser: &str, started| {
+        let parts = Parts { own: false, browser: Some(browser.into()), run: None };
+        Session { kind: Kind::Agent, parts, ..of("ml", "a", started) }
+    };
+    let mut engine = engine(budgeted(60));
+    list(&mut engine, listing(vec![life("first", 0)]), minute(10));
+    list(&mut engine, listing(vec![life("second", 12)]), minute(14));
+    assert_eq!(budgets(&engine, minute(14)), [(Some("ml".to_owned()), 12, 48)], "ten of the first, two of the second");
+}
+
+#[test]
+fn a_listing_that_fails_is_not_tried_more_often_because_a_budget_runs_out() {
+    let mut engine = engine(Terms { poll_interval: mins(60), ..budgeted(30) });
+    list(&mut engine, listing(vec![of("ml", "a", 0)]), minute(5));
+    let mut now = minute(30);
+    let mut listings = 0;
+    while now < minute(35) {
+        let commands = tick(&mut engine, now);
+        if commands.iter().any(|command| matches!(command, Command::List)) {
+            listings += 1;
+            engine.handle(Input::Listed(exchange(Err(Fault::new(FaultKind::Unavailable, "no")), now)), now);
+            drained(&mut engine);
+        }
+        now = later(now, SignedDuration::from_millis(250));
+    }
+    assert!((4..=12).contains(&listings), "{listings} in five minutes");
+}
+
+#[test]
+fn between_listings_nobody_new_is_found_over_a_count() {
+    let time = |hour| jiff::civil::time(hour, 0, 0, 0);
+    let window = Window { days: [true; 7], from: time(13), to: Some(time(14)), time_zone: jiff::tz::TimeZone::UTC };
+    let selector = Selector::Match(crate::policy::selector::Match { window: Some(window), ..Default::default() });
+    let few = Limits { max_running: Some(MaxRunning { count: 1, per: None, release: Order::Oldest }), ..Limits::default() };
+    let hours = Policy { name: "after-hours".into(), selector, rule: Rule::Limits(few), shadow: false };
+    let mut engine = engine(Terms { policies: [hours].into(), poll_interval: mins(90), ..terms() });
+    let both = || listing(vec![of("", "a", 0), of("", "b", 0)]);
+    list(&mut engine, both(), minute(59));
+    let commands = tick(&mut engine, minute(60));
+    assert_eq!(released(&commands), [""; 0], "one of them may have gone since");
+    assert!(engine.poll_timeout(minute(60)).is_some_and(|at| at <= later(minute(60), secs(1))), "a listing is made to see");
+    tick(&mut engine, later(minute(60), secs(1)));
+    assert_eq!(released(&list(&mut engine, both(), later(minute(60), secs(1)))), ["a"]);
+}
+
+#[test]
+fn another_life_under_one_id_has_been_seen_once() {
+    let life = |browser: &str| {
+        let parts = Parts { own: false, browser: Some(browser.into()), run: None };
+        Session { kind: Kind::Agent, parts, ..of("", "a", 0) }
+    };
+    let idle = crate::policy::idle::Idle { limit: mins(5), without_evidence: crate::policy::idle::WithoutEvidence::Keep };
+    let mut engine = engine(by(Limits { idle: Some(idle), ..Limits::default() }));
+    let asks = |commands: &[Command]| commands.iter().filter(|command| matches!(command, Command::Ask { .. })).count();
+    list(&mut engine, listing(vec![life("first")]), minute(1));
+    list(&mut engine, listing(vec![life("first")]), minute(2));
+    assert_eq!(asks(&list(&mut engine, listing(vec![life("second")]), minute(10))), 0);
+    assert_eq!(asks(&list(&mut engine, listing(vec![life("second")]), minute(11))), 1);
+}
+
+#[test]
 fn a_single_pass_does_not_wait_for_a_budget_to_run_out() {
     for pass in [Pass::Once, Pass::Plan] {
         let mut engine = engine(Terms { pass, ..budgeted(30) });

@@ -1,7 +1,7 @@
 //! The order of precedence to its end: whatever a policy says, against every combination of what may hold a session back.
 
 use super::*;
-use crate::domain::activity::{Activity, Finding, Heard};
+use crate::domain::activity::{Activity, Evidence, Finding, Heard, Question, Said as Answer, Testimony};
 use crate::policy::budget::{Budget, Every};
 use crate::policy::crowd::Order;
 use crate::policy::idle::{Idle, WithoutEvidence};
@@ -131,7 +131,14 @@ fn every_verdict_with_every_combination_of_holds() {
             let younger = Session { started_at: Some(at(60_000)), ..session("b", json!({ "ttl": "60m" })) };
             let also = if said == Said::Due(Limit::MaxRunning) { vec![younger] } else { Vec::new() };
             let rows = std::iter::once(subject(said, holds)).chain(also).collect();
-            let released_now = released(&list(&mut engine, listing(rows), now())).contains(&"a");
+            let mut commands = list(&mut engine, listing(rows), now());
+            if commands.iter().any(|command| matches!(command, Command::Ask { .. })) {
+                let quiet = Testimony { asked: Question::Logs, said: Answer::Last { at: at(0) } };
+                let evidence = Evidence { testimonies: vec![quiet], fault: None };
+                engine.handle(Input::Evidence { id: "a".into(), answer: exchange(Ok(evidence), now()) }, now());
+                commands.extend(drained(&mut engine));
+            }
+            let released_now = released(&commands).contains(&"a");
             let view = engine.session_views(now()).into_iter().find(|view| view.id.as_str() == "a").expect("a live session");
             assert_eq!((view.verdict.as_str(), view.hold, released_now), written(said, holds), "{said:?} {holds:07b}: {}", view.reason);
             if let (Said::Due(limit), "due") = (said, view.verdict.as_str()) {
