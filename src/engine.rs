@@ -35,7 +35,7 @@ use crate::domain::name::{PolicyName, SessionId};
 use crate::domain::record::{Recall, Record};
 use crate::domain::release::Release;
 use crate::domain::session::{Parts, Session};
-use crate::domain::time::{Moment, SignedDuration, Timestamp, later};
+use crate::domain::time::{Moment, SignedDuration, Timestamp, floor_millis, later};
 use crate::domain::verdict::Limit;
 use crate::guardrails::Rails;
 use crate::policy::Occasion;
@@ -71,8 +71,8 @@ pub struct Engine {
     crowds: Crowds,
     /// Something changed that the crowds may hang on.
     recount_wanted: bool,
-    /// A complete listing has just been made.
-    recount_fresh: bool,
+    /// A complete listing has just been made; when it left (ours): whoever is listed was there then.
+    recount_fresh: Option<Timestamp>,
     /// When the crowds were last counted by a complete listing (theirs).
     counted_at: Option<Timestamp>,
     runtime: Runtime,
@@ -134,7 +134,7 @@ impl Engine {
             done: BTreeMap::new(),
             crowds: Crowds::default(),
             recount_wanted: false,
-            recount_fresh: false,
+            recount_fresh: None,
             counted_at: None,
             runtime: Runtime::new(terms.account.clone(), terms.provider, terms.policies.clone()),
             remembered: recall.activities.iter().cloned().collect(),
@@ -314,7 +314,7 @@ impl Engine {
     /// The latest that it can have been at the provider when it answered. A difference between the clocks that is not believed yet must not make what was
     /// done just now look long ago.
     fn shown_at(&self, clock: Option<ClockReading>, now: Timestamp) -> Timestamp {
-        self.moment(now).theirs.max(clock.map_or(Timestamp::MIN, |clock| clock.latest()))
+        floor_millis(self.moment(now).theirs.max(clock.map_or(Timestamp::MIN, |clock| clock.latest())))
     }
 
     /// When an operator last resumed the account.

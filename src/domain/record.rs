@@ -49,6 +49,8 @@ pub struct Sighting {
     pub activity: Activity,
     /// Ours.
     pub seen_at: Timestamp,
+    /// The same in the provider's time, in which runtime is counted.
+    pub lived_until: Timestamp,
 }
 
 /// A session's runtime, as the books have it: for budgets.

@@ -6,7 +6,7 @@ use crate::domain::exchange::Exchange;
 use crate::domain::hold::Hold;
 use crate::domain::name::SessionId;
 use crate::domain::record::Record;
-use crate::domain::time::{SignedDuration, Timestamp, later};
+use crate::domain::time::{SignedDuration, Timestamp, floor_millis, later};
 use crate::domain::verdict::{Deadline, Limit};
 use crate::engine::polling::PATIENCE_OF_ONE_PASS;
 use crate::engine::releasing::Turn;
@@ -90,7 +90,7 @@ impl Engine {
         if let Some(fault) = &evidence.fault {
             self.heed(fault, Operation::Evidence, now);
         }
-        let (asked_at, shown_at) = (self.moment(answer.sent_at).theirs, self.shown_at(answer.clock, now));
+        let (asked_at, shown_at) = (floor_millis(self.moment(answer.sent_at).theirs), self.shown_at(answer.clock, now));
         let Some(tracked) = self.roster.get_mut(id) else { return };
         tracked.heard_at = Some(now);
         let finding = hear(&mut tracked.activity, evidence, asked_at, shown_at);

@@ -25,20 +25,20 @@ impl Engine {
         if !std::mem::take(&mut self.recount_wanted) {
             return false;
         }
-        let fresh = std::mem::take(&mut self.recount_fresh);
+        let listed_at = self.recount_fresh.take();
         let policies = self.terms.policies.clone();
         let mut crowds = Crowds::default();
         for (policy, limit) in counts(&policies).filter(|_| self.polling.whole) {
             self.count_running(&mut crowds, policy, limit, now);
         }
-        if !fresh {
+        if listed_at.is_none() {
             self.withhold_news(&mut crowds, now);
         }
         for (policy, budget) in budgets(&policies) {
-            self.count_spent(&mut crowds, policy, budget, fresh, now);
+            self.count_spent(&mut crowds, policy, budget, listed_at, now);
         }
-        if fresh {
-            self.counted_at = Some(self.moment(now).theirs);
+        if let Some(listed_at) = listed_at {
+            self.counted_at = Some(self.moment(listed_at).theirs);
         }
         let changed = crowds != self.crowds;
         if changed {
@@ -65,19 +65,22 @@ impl Engine {
         }
     }
 
-    fn count_spent(&mut self, crowds: &mut Crowds, policy: &Policy, budget: &Budget, fresh: bool, now: Timestamp) {
+    fn count_spent(&mut self, crowds: &mut Crowds, policy: &Policy, budget: &Budget, listed_at: Option<Timestamp>, now: Timestamp) {
         let moment = self.moment(now);
         let period = budget.period(moment.theirs);
+        // Of who is listed it is certain that they ran until the listing was asked for.
+        let certain = listed_at.map(|at| (self.moment(at).theirs, self.standings(policy, budget, at)));
         for (group, standing) in self.standings(policy, budget, now) {
+            let spent = certain.as_ref().and_then(|(at, all)| Some((*at, *all.get(&group)?))).filter(|(_, sure)| sure.spent >= budget.allowed);
             let key = (policy.name.clone(), group);
             // What was found spent stays so until the period is over.
             let known = self.crowds.spent.get(&key).copied().filter(|at| *at >= period.from);
-            let found = (fresh && standing.spent >= budget.allowed).then(|| self.spent_since(standing, moment.theirs));
+            let found = spent.map(|(at, sure)| self.spent_since(sure, at)).filter(|at| *at >= period.from);
             match (known.or(found), standing.runs_out_at) {
                 (Some(at), _) => _ = crowds.spent.insert(key, at),
                 // A single pass is over before that, and a listing that failed is tried again at its own pace.
                 (None, Some(at)) if self.polling.whole && self.terms.pass == Pass::Daemon => {
-                    self.polling.soon(moment.ours_at(at).max(later(now, SOONEST_RECOUNT)))
+                    self.polling.soon(moment.ours_at(at).max(later(now, SOONEST_RECOUNT)));
                 }
                 (None, _) => {}
             }

@@ -10,7 +10,7 @@ use crate::domain::listing::{Complete, Listing, Rows};
 use crate::domain::name::{Kind, SessionId};
 use crate::domain::record::{Lived, Recall, Record, Sighting};
 use crate::domain::session::{Parts, Phase, Session};
-use crate::domain::time::{SignedDuration, Timestamp, later};
+use crate::domain::time::{SignedDuration, Timestamp, floor_millis, later};
 use crate::engine::doubt::Doubt;
 use crate::engine::flight::Step;
 use crate::engine::roster::Tracked;
@@ -157,7 +157,7 @@ impl Engine {
         // Whoever is not listed now is over.
         self.remembered.clear();
         self.polling.whole = complete.rows().rejected.iter().all(|row| row.id.is_some());
-        self.recount_fresh = self.polling.whole;
+        self.recount_fresh = self.polling.whole.then_some(sent_at);
         if self.polling.whole {
             self.runtime.settle(self.moment(now).theirs);
         }
@@ -395,6 +395,7 @@ impl Engine {
             metadata: session.metadata.to_json(),
             activity: self.roster.get(&session.id).map(|tracked| tracked.activity.clone()).unwrap_or_default(),
             seen_at: now,
+            lived_until: floor_millis(self.moment(now).theirs),
         }
     }
 }

@@ -52,14 +52,14 @@ pub(super) fn release(books: &Connection, release: &Release) -> rusqlite::Result
 /// stays as it was: what ran under them is counted under them.
 fn seen(books: &Connection, sighting: &Sighting) -> rusqlite::Result<()> {
     let sql = "INSERT INTO sessions (account, id, provider, kind, created_at, started_at, expires_at, metadata, browser, first_seen_at, last_seen_at,
-             region, keep_alive, activity, home)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, (SELECT home FROM accounts WHERE account = ?1))
+             region, keep_alive, activity, lived_until_at, home)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, ?14, (SELECT home FROM accounts WHERE account = ?1))
          ON CONFLICT (account, id) DO UPDATE SET
              started_at = excluded.started_at, expires_at = excluded.expires_at,
              metadata = iif(excluded.metadata = 'null', sessions.metadata, excluded.metadata),
              browser = coalesce(excluded.browser, sessions.browser), last_seen_at = excluded.last_seen_at,
              region = coalesce(excluded.region, sessions.region), keep_alive = coalesce(excluded.keep_alive, sessions.keep_alive),
-             activity = excluded.activity, home = excluded.home,
+             activity = excluded.activity, lived_until_at = excluded.lived_until_at, home = excluded.home,
              ended_at = CASE WHEN excluded.last_seen_at > sessions.last_seen_at THEN NULL ELSE sessions.ended_at END
          WHERE excluded.last_seen_at >= sessions.last_seen_at";
     let row = params![
@@ -76,6 +76,7 @@ fn seen(books: &Connection, sighting: &Sighting) -> rusqlite::Result<()> {
         sighting.region,
         sighting.keep_alive,
         activity(&sighting.activity),
+        millis(sighting.lived_until),
     ];
     books.prepare_cached(sql)?.execute(row).map(drop)
 }

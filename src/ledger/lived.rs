@@ -8,7 +8,10 @@ use crate::domain::activity::Sign;
 use crate::domain::name::{AccountName, Kind};
 use crate::domain::record::Lived;
 use crate::domain::session::{Metadata, Parts, Phase, Session, Status};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{SignedDuration, Timestamp, later};
+
+/// What is looked for by our time may be as much later in the provider's.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_hours(24);
 
 /// Written as its index is, so that only the rows that are wanted are read. A session that was seen when the account was elsewhere is not the account's,
 /// and one that was never seen to run has spent nothing.
@@ -18,7 +21,7 @@ pub(super) const LIVED: &str = "SELECT * FROM sessions
 
 pub(super) fn lived(books: &Connection, account: &AccountName, since: Timestamp, mut each: impl FnMut(Lived)) -> rusqlite::Result<()> {
     let mut statement = books.prepare_cached(LIVED)?;
-    let mut rows = statement.query(params![account.as_str(), millis(since)])?;
+    let mut rows = statement.query(params![account.as_str(), millis(later(since, -CLOCKS_APART))])?;
     while let Some(row) = rows.next()? {
         each(one(row)?);
     }
@@ -27,7 +30,9 @@ pub(super) fn lived(books: &Connection, account: &AccountName, since: Timestamp,
 
 fn one(row: &Row<'_>) -> rusqlite::Result<Lived> {
     let ended_at = maybe_instant(row, "ended_at")?;
-    let until = ended_at.map_or_else(|| instant(row, "last_seen_at"), Ok)?;
+    // Rows of an older format have the last sighting in our time alone.
+    let known = ended_at.or(maybe_instant(row, "lived_until_at")?);
+    let until = known.map_or_else(|| instant(row, "last_seen_at"), Ok)?;
     let phase = if ended_at.is_some() { Phase::Completed } else { Phase::Running };
     let keep_alive: Option<bool> = row.get("keep_alive")?;
     let session = Session {

@@ -154,6 +154,7 @@ const FORMAT_3: &str = "
     ALTER TABLE sessions ADD COLUMN keep_alive INTEGER;
     ALTER TABLE sessions ADD COLUMN activity TEXT;
     ALTER TABLE sessions ADD COLUMN ended_at INTEGER;
+    ALTER TABLE sessions ADD COLUMN lived_until_at INTEGER;
     CREATE INDEX sessions_by_end ON sessions (account, coalesce(ended_at, last_seen_at));
 
     CREATE TABLE would_release_3 (

@@ -60,6 +60,7 @@ fn sighting(id: &str, seen_at: Timestamp) -> Sighting {
         activity: Activity::default(),
         metadata: json!({}),
         seen_at,
+        lived_until: seen_at,
     }
 }
 

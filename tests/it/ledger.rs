@@ -267,13 +267,14 @@ fn what_a_session_did_and_how_long_it_ran_survive_a_restart() {
             kind: Kind::Session,
             browser: None,
             created_at: at(0),
-            started_at: None,
+            started_at: Some(at(0)),
             expires_at: None,
             region: None,
             keep_alive: Some(true),
             metadata: json!({ "team": "ml" }),
             activity: activity.clone(),
             seen_at: at(60),
+            lived_until: at(60),
         };
         ledger.record(Record::Seen(vec![sighting("running"), sighting("over")]));
         ledger.record(Record::Gone { account: "growth".into(), id: "over".into(), at: at(50) });

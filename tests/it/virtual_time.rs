@@ -76,6 +76,7 @@ pub(crate) struct Stage {
     terms: Terms,
     orders: Orders,
     engine: Option<Engine>,
+    began: Timestamp,
     now: Timestamp,
     /// Our clock minus the true time.
     clock_off: SignedDuration,
@@ -99,6 +100,7 @@ impl Stage {
             terms,
             orders: Orders::default(),
             engine: None,
+            began: start,
             now: start,
             clock_off: SignedDuration::ZERO,
             lives: 0,
@@ -246,7 +248,8 @@ impl Stage {
         self.world.with(|world| {
             let session = self.face.as_running(&target, world);
             watch::assert_may_release(&session, &self.terms, &self.orders, ours, world.time(now));
-            Truth { terms: &self.terms, face: &self.face, world, now: world.time(now) }.assert_outstayed(&row, &session);
+            Truth { terms: &self.terms, face: &self.face, world, began: world.time(self.began), now: world.time(now) }
+                .assert_outstayed(&row, &session);
         });
         watch::assert_within_guardrails(&row, &self.books, &self.terms, &self.orders, self.ours());
         self.transcript.request(self.now, &row);

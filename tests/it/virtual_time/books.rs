@@ -76,7 +76,7 @@ impl Books {
         let mut runtime = Runtime::new(terms.account.clone(), terms.provider, terms.policies.clone());
         let Some(since) = runtime.since(now) else { return runtime };
         for seen in self.seen.values() {
-            let (until, over) = self.gone.get(&seen.id).map_or((seen.seen_at, false), |at| (*at, true));
+            let (until, over) = self.gone.get(&seen.id).map_or((seen.lived_until, false), |at| (*at, true));
             if until >= since {
                 runtime.add(Lived { session: as_seen(seen), until, over }, now);
             }
