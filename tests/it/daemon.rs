@@ -3,6 +3,7 @@
 mod stage;
 
 mod alarms;
+mod asking;
 mod browser_use;
 mod crash;
 mod crowds;
