@@ -48,10 +48,6 @@ fn is_released(stage: &Stage, daemon: &Daemon, id: &SessionId, last_active: Time
     assert!(after < SOON, "requested {after:?} after the evidence");
 }
 
-fn finding(daemon: &Daemon, finding: &str) -> f64 {
-    daemon.metric("session_reaper_evidence_total", &[("account", "growth"), ("finding", finding)])
-}
-
 /// Its client speaks to it twice a second for longer than any test takes.
 fn acting() -> NewSession {
     let acts = (0..600).map(|n| (SignedDuration::from_millis(n * 500), Act::Command)).collect();
@@ -72,8 +68,8 @@ fn what_goes_on_acting_is_kept_and_what_was_left_goes_at_its_last_activity_plus_
         let shown = eventually("it is known to act", || Some(daemon.session(&acting)).filter(|shown| shown["last_active_at"].is_string()));
         assert_eq!(shown["verdict"], "keep", "{life} life: {shown}");
         assert!(stage.requests_for(&acting).is_empty(), "{life} life: released while it was used");
-        assert!(finding(&daemon, "quiet") >= 2.0, "{life} life: one left, and one quiet for an instant");
-        assert!(daemon.metric("session_reaper_provider_requests_total", &[("operation", "evidence"), ("status", "200")]) >= 4.0);
+        daemon.reaches(2.0, "session_reaper_evidence_total", &[("account", "growth"), ("finding", "quiet")]);
+        daemon.reaches(4.0, "session_reaper_provider_requests_total", &[("operation", "evidence"), ("status", "200")]);
         daemon.dies();
         daemon = stage.daemon();
     }
