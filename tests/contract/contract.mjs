@@ -30,11 +30,26 @@ async function create(face) {
   face.lives = [];
   for (const [name, body, shown] of face.creates) {
     const answer = await call(face, "POST", name, body);
-    face.lives.push({ session: answer.sessionId ?? answer.id, shown: shown.replace(/\{(\w+)\}/, (_, field) => answer[field]) });
+    face.lives.push({ session: answer.sessionId ?? answer.id, shown: filled(shown, answer) });
+    if (name === face.leaves.creates && !face.left) await leave(face, answer);
+  }
+  face.made = face.prism.calls;
+}
+
+/** What was created is used, or its work is ended, so that it has a last activity of which the daemon can be told. */
+async function leave(face, created) {
+  face.left = created.sessionId ?? created.id;
+  let last = created;
+  for (const [method, name, body, beside] of face.leaves.steps) {
+    // A call of the simulator's own is in no document.
+    const by = beside ? { ...face, prism: { address: upstream, calls: 0 } } : face;
+    last = await call(by, method, filled(name, last), body && JSON.parse(filled(JSON.stringify(body), last)));
   }
 }
 
-function configuration() {
+const filled = (template, answer) => template.replace(/\{(\w+)\}/, (_, field) => answer[field]);
+
+function configuration(limit) {
   const account = ({ name, provider, base }) =>
     `[[accounts]]\nname = "${name}"\nprovider = "${provider}"\napi_key_env = "${variable(name)}"\nbase_url = "${base}"\n`;
   return `
@@ -53,15 +68,16 @@ function configuration() {
     [[policies]]
     name = "everything"
     match = "all"
-    max_age = "1s"
+    ${limit}
     ${FACES.map((face) => account({ ...face, base: face.prism.address + face.base })).join("\n")}`;
 }
 
 const variable = (name) => `KEY_OF_${name.replaceAll("-", "_")}`;
 
-async function daemon() {
-  const file = path.join(folder, "session-reaper.toml");
-  fs.writeFileSync(file, configuration());
+const file = path.join(folder, "session-reaper.toml");
+
+async function daemon(limit) {
+  fs.writeFileSync(file, configuration(limit));
   const ours = Object.entries(process.env).filter(([name]) => !name.startsWith("SESSION_REAPER"));
   const keys = FACES.map(({ name, key }) => [variable(name), key]);
   const running = new Process(program, ["--config", file, "run"], { env: Object.fromEntries([...ours, ...keys]) });
@@ -69,26 +85,36 @@ async function daemon() {
   return Object.assign(running, { address });
 }
 
-/** Waits until the provider has confirmed the end of everything that was created; fails at the first violation. */
-async function allConfirmed(running) {
-  const wanted = FACES.flatMap(({ name, lives }) => lives.map(({ session }) => `${name} ${session}`));
+/** Waits until the provider has confirmed the end of these by this limit, `ACCOUNT SESSION` each, and of no others; fails at the first violation. */
+async function allConfirmed(running, wanted, limit) {
   const confirmed = async () => {
     for (const face of FACES) assert.deepEqual(face.prism.violations(), [], face.name);
     const { releases } = await (await fetch(`http://${running.address}/api/v1/releases?limit=1000`)).json();
-    const known = releases.filter(({ outcome }) => outcome === "confirmed").map(({ account, id }) => `${account} ${id}`);
+    const known = releases.filter((release) => release.outcome === "confirmed" && release.limit === limit).map(({ account, id }) => `${account} ${id}`);
+    assert.deepEqual(known.filter((session) => !wanted.includes(session)), [], `released by ${limit}`);
     return wanted.every((session) => known.includes(session));
   };
-  await eventually(confirmed, "all releases are confirmed").catch((error) => {
+  await eventually(confirmed, `all releases by ${limit} are confirmed`).catch((error) => {
     console.error(running.lines.join("\n"));
     throw error;
   });
+}
+
+/** What was left goes by what its provider tells of its activity, and then everything else by its age. */
+async function allReleased(running) {
+  const left = FACES.map((face) => `${face.name} ${face.left}`);
+  await allConfirmed(running, left, "idle");
+  fs.writeFileSync(file, configuration('max_age = "1s"'));
+  running.child.kill("SIGHUP");
+  const all = FACES.flatMap(({ name, lives }) => lives.map(({ session }) => `${name} ${session}`));
+  await allConfirmed(running, all.filter((session) => !left.includes(session)), "max_age");
 }
 
 /** What the daemon asked of this face: everything that it has to ask to do its work, and nothing that the document does not know. */
 function judgeRequests(face) {
   const all = face.prism.requests();
   // Between our own calls: those that created, and those that looked again when the daemon was gone.
-  const requests = all.slice(face.lives.length, all.length - (face.prism.calls - face.lives.length));
+  const requests = all.slice(face.made, all.length - (face.prism.calls - face.made));
   assert.deepEqual([...new Set(requests.map(({ operation }) => operation))].sort(), face.asks, `${face.name}: what the daemon asks`);
   assert.deepEqual(requests.flatMap((request) => face.prism.unknownParameters(request)), [], `${face.name}: parameters`);
   console.log(`${face.name}: ${requests.length} requests and their answers are as the document says`);
@@ -139,8 +165,8 @@ const simulate = new Process(program, ["simulate", "--listen", "127.0.0.1:0"]);
 const [, upstream] = await simulate.line(/simulate: Browserbase at (\S+)/);
 await Promise.all(FACES.map(async (face) => (face.prism = await Prism.start(face.name, upstream, environment, folder))));
 await Promise.all(FACES.map(create));
-const running = await daemon();
-await allConfirmed(running);
+const running = await daemon('idle = "500ms"');
+await allReleased(running);
 assert.equal(await running.stop(), 0, running.lines.join("\n"));
 await Promise.all(FACES.map(judgeEnds));
 await Promise.all(FACES.map(judgeSeeded));

@@ -1,7 +1,8 @@
 // The faces of the simulator, each with what is to be lived through there. Its name is also that of its document in tests/fixtures/openapi.
 //
 // key: of an empty world; seeded: of one that is alive. base: the path of the account's base_url. creates: what is brought to life, as path, body, and
-// where it is to be seen afterwards. asks: every operation that the daemon needs for its work, sorted. listings: where the seeded world is to be seen.
+// where it is to be seen afterwards. leaves: how the first one that was created there comes to be idle, as method, path and body, filled from the answer
+// before; beside Prism where no document has it. asks: every operation that the daemon needs for its work, sorted. listings: where the seeded world is to be seen.
 // mistake: a request that the document rejects.
 
 export const FACES = [
@@ -17,7 +18,14 @@ export const FACES = [
       ["/v1/sessions", { keepAlive: true, region: "eu-central-1", timeout: 3600, userMetadata: { env: "ci", attempt: 3 } }, "/v1/sessions/{id}"],
       ["/v1/sessions", { keepAlive: true, userMetadata: { owner: { team: "growth" } } }, "/v1/sessions/{id}"],
     ],
-    asks: ["GET /v1/sessions", "GET /v1/sessions/{id}", "POST /v1/sessions/{id}"],
+    leaves: { creates: "/v1/sessions", steps: [["POST", "/v1/sessions/{id}/simulate", { act: "command" }, "beside Prism"]] },
+    asks: [
+      "GET /v1/sessions",
+      "GET /v1/sessions/{id}",
+      "GET /v1/sessions/{id}/debug",
+      "GET /v1/sessions/{id}/logs",
+      "POST /v1/sessions/{id}",
+    ],
     listings: ["/v1/sessions"],
     mistake: ["GET", "/v1/sessions?status=running"],
   },
@@ -27,6 +35,13 @@ export const FACES = [
       ["/sessions", { keepAlive: true }, "/sessions/{id}"],
       ["/tasks", { task: "look around", metadata: { env: "ci" } }, "/sessions/{sessionId}"],
     ],
+    leaves: {
+      creates: "/sessions",
+      steps: [
+        ["POST", "/tasks", { task: "look once", sessionId: "{id}" }],
+        ["PATCH", "/tasks/{id}", { action: "stop" }],
+      ],
+    },
     asks: [
       "GET /browsers",
       "GET /browsers/{session_id}",
@@ -45,11 +60,13 @@ export const FACES = [
       ["/sessions", { task: "look around", keepAlive: true }, "/sessions/{id}"],
       ["/sessions", { keepAlive: true }, "/sessions/{id}"],
     ],
+    leaves: { creates: "/sessions", steps: [["POST", "/sessions/{id}/stop", { strategy: "task" }]] },
     asks: [
       "GET /browsers",
       "GET /browsers/{session_id}",
       "GET /sessions",
       "GET /sessions/{session_id}",
+      "GET /sessions/{session_id}/messages",
       "PATCH /browsers/{session_id}",
       "POST /sessions/{session_id}/stop",
     ],
@@ -62,9 +79,11 @@ export const FACES = [
       ["/runs", { task: "look around" }, "/runs/{id}/status"],
       ["/runs", { task: "look again" }, "/runs/{id}/status"],
     ],
+    leaves: { creates: "/runs", steps: [["POST", "/runs/{id}/cancel"]] },
     asks: [
       "GET /browsers",
       "GET /browsers/{session_id}",
+      "GET /runs",
       "GET /runs/{run_id}/status",
       "GET /sessions",
       "PATCH /browsers/{session_id}",

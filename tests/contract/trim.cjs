@@ -11,17 +11,24 @@ const BROWSERS = { "/browsers": ["get", "post"], "/browsers/{session_id}": ["get
 
 // What is missing here is refused by whoever serves the documents: no DELETE anywhere, and no PATCH of a session under v4.
 const DOCUMENTS = {
-  "browserbase.openapi.yaml": { "/v1/sessions": ["get", "post"], "/v1/sessions/{id}": ["get", "post"] },
+  "browserbase.openapi.yaml": {
+    "/v1/sessions": ["get", "post"],
+    "/v1/sessions/{id}": ["get", "post"],
+    "/v1/sessions/{id}/logs": ["get"],
+    "/v1/sessions/{id}/debug": ["get"],
+  },
   "browser-use-v2.openapi.json": {
     "/sessions": ["get", "post"],
     "/sessions/{session_id}": ["get", "patch"],
     "/tasks": ["get", "post"],
+    "/tasks/{task_id}": ["patch"],
     ...BROWSERS,
   },
   "browser-use-v3.openapi.json": {
     "/sessions": ["get", "post"],
     "/sessions/{session_id}": ["get"],
     "/sessions/{session_id}/stop": ["post"],
+    "/sessions/{session_id}/messages": ["get"],
     ...BROWSERS,
   },
   "browser-use-v4.openapi.json": {

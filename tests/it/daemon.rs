@@ -3,10 +3,13 @@
 mod stage;
 
 mod alarms;
+mod asking;
 mod browser_use;
 mod crash;
+mod crowds;
 mod demo;
 mod guardrails;
+mod idle;
 mod listing;
 mod log;
 mod observing;

@@ -1,5 +1,6 @@
 //! A provider in this process and the program beside it, which knows nothing of the test.
 
+mod activity;
 mod agents;
 mod api;
 mod daemon;
@@ -18,6 +19,7 @@ use session_reaper::simulator::{Cause, Extent, Fault, NewSession, Running, Setti
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+pub(super) use self::activity::left;
 pub(super) use self::agents::linked;
 pub(super) use self::api::Api;
 pub(super) use self::daemon::Daemon;
