@@ -23,7 +23,10 @@ pub(super) fn lived(books: &Connection, account: &AccountName, since: Timestamp,
     let mut statement = books.prepare_cached(LIVED)?;
     let mut rows = statement.query(params![account.as_str(), millis(later(since, -CLOCKS_APART))])?;
     while let Some(row) = rows.next()? {
-        each(one(row)?);
+        let lived = one(row)?;
+        if lived.until >= since {
+            each(lived);
+        }
     }
     Ok(())
 }
