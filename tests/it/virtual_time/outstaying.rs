@@ -58,7 +58,7 @@ impl Truth<'_> {
     fn assert_idle(&self, row: &Release, idle: &Idle) {
         let browser = row.parts.browser.as_ref().unwrap_or(&row.id);
         let Some(life) = self.world.lives().find(|life| life.id == *browser) else { return };
-        let Some(last) = last_done(life, self.began, self.now) else { return };
+        let Some(last) = last_done(life, self.began, self.now, self.terms.poll_interval) else { return };
         let idle_at = later(last, idle.limit);
         assert!(idle_at <= self.now, "{} is requested at {}, it is idle at {idle_at}", row.id, self.now);
     }
@@ -99,11 +99,13 @@ fn assert_old(row: &Release, session: &Session, limits: &Limits, now: Timestamp)
 }
 
 /// When something was done last that its log or its bytes show, as far as anybody could know by now.
-fn last_done(life: &Life, began: Timestamp, now: Timestamp) -> Option<Timestamp> {
+fn last_done(life: &Life, began: Timestamp, now: Timestamp, poll_interval: SignedDuration) -> Option<Timestamp> {
     let known = later(now, -BLIND);
     let logged = life.commands(known).last().copied();
     // Bytes are looked for second by second: a story is not long.
-    let step = |back: i64| later(known, SignedDuration::from_secs(-back));
+    // What was sent after the last listing is not known either.
+    let listed = later(known, -poll_interval);
+    let step = |back: i64| later(listed, SignedDuration::from_secs(-back));
     let sent = (0..7_200)
         .map(step)
         .take_while(|at| *at > began)
