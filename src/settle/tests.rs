@@ -84,6 +84,8 @@ fn a_session_that_ran_into_its_own_hard_end_was_not_ended_by_us() {
     assert_eq!(settle(&accepted(), true, &timed_out), Finding::RanOut { ended_at });
     assert_eq!(settle(&accepted(), false, &timed_out), Finding::RanOut { ended_at }, "accepted in an earlier life of the process");
     assert_eq!(settle(&asked(), false, &timed_out), Finding::NotOurs { ended_at });
+    let at_once = Release { accepted_at: Some(ended_at), ..accepted() };
+    assert_eq!(settle(&at_once, false, &timed_out), Finding::NotOurs { ended_at }, "it did not outlive what was accepted as it ended");
     let before = ended(Phase::TimedOut, ASKED - 1);
     assert_eq!(settle(&accepted(), false, &before), Finding::NotOurs { ended_at: at(ASKED - 1) });
 }
