@@ -19,6 +19,7 @@ mod quota;
 mod releasing;
 mod roster;
 mod runtime;
+mod sighting;
 mod skew;
 mod view;
 
