@@ -171,7 +171,8 @@ fn not_before_it_governs(verdict: Verdict, subject: &Subject<'_>, policies: &[Po
 /// Since when, but not before its deadline, the policy of this deadline has governed the session without a break.
 fn governs_since(deadline: &Deadline, subject: &Subject<'_>, policies: &[Policy], beside: Option<&PolicyName>) -> Timestamp {
     let mut until = subject.occasion.at;
-    while let Some(change) = last_window_change(policies, beside, until).filter(|change| *change > deadline.at) {
+    for _ in 0..MOST_CHANGES {
+        let Some(change) = last_window_change(policies, beside, until).filter(|change| *change > deadline.at) else { break };
         until = later(change, JUST_BEFORE);
         let before = Occasion { at: until, ..subject.occasion };
         if !matches!(govern(subject.session, before, policies, beside), Governed::By(policy) if policy.name == deadline.policy) {
@@ -180,6 +181,9 @@ fn governs_since(deadline: &Deadline, subject: &Subject<'_>, policies: &[Policy]
     }
     deadline.at
 }
+
+/// Changes of windows that are looked back over: what has been due for longer has been so for long enough.
+const MOST_CHANGES: usize = 100;
 
 fn last_window_change(policies: &[Policy], beside: Option<&PolicyName>, until: Timestamp) -> Option<Timestamp> {
     in_force(policies, beside).filter_map(|policy| policy.selector.last_change(until)).max()

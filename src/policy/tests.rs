@@ -216,6 +216,10 @@ fn a_deadline_does_not_pass_before_its_policy_governs() {
         protect("noise", Selector::Match(Match { accounts: Some(vec!["elsewhere".into()]), window: Some(hours(13, 15)), ..Match::default() }));
     assert_eq!(due_at(&[noise, evening], 190), Some(120), "a window of a policy that never fitted changes nothing");
     assert_eq!(due_at(&[older_than("all", Selector::All, mins(5))], 190), Some(5));
+    // A start that a provider made up must not cost a look at every day since.
+    let daily =
+        protect("daily", Selector::Match(Match { accounts: Some(vec!["elsewhere".into()]), window: Some(hours(13, 15)), ..Match::default() }));
+    assert_eq!(due_at(&[daily, older_than("all", Selector::All, mins(5))], 60 * 24 * 365 * 300), Some(5));
 }
 
 #[test]
