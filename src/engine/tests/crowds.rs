@@ -1,6 +1,7 @@
 //! Limits that hang on several sessions are found by complete listings alone; shadow policies are judged beside the others and release nothing.
 
 use super::*;
+use crate::domain::activity::Sign;
 use crate::domain::view::{BudgetView, Change};
 use crate::policy::budget::{Budget, Every};
 use crate::policy::crowd::Order;
@@ -122,8 +123,10 @@ fn whose_release_is_under_way_is_one_of_those_that_go_and_is_asked_again_where_t
     };
     let mut engine = engine(by(both));
     let rows = || {
-        let used = |id, started, bytes| Session { proxy_bytes: Some(bytes), ..of("", id, started) };
-        listing(vec![of("", "old", 0), used("x", 2, 1), used("y", 3, 1)])
+        let used = |id, started, sign| Session { sign, ..of("", id, started) };
+        // By the order alone x would go: it was used longest ago.
+        let at = Sign::At(minute(3));
+        listing(vec![used("old", 0, Sign::Busy), used("x", 2, at), used("y", 3, at)])
     };
     assert_eq!(released(&list(&mut engine, rows(), minute(5))), ["old"], "too old, and with it gone the count holds");
     let throttled = Fault { retry_after: Some(secs(5)), ..Fault::new(FaultKind::Throttled, "slow down") };
@@ -414,6 +417,30 @@ fn a_shadow_policy_counts_once_what_it_would_release_and_releases_nothing() {
     let view = engine.session_views(minute(11)).remove(0);
     assert_eq!((view.verdict.as_str(), view.shadows[0].verdict.as_str(), view.shadows[0].change), ("keep", "due", Some(Change::WouldRelease)));
     assert_eq!(released(&tick(&mut engine, minute(20))), ["a"], "the policy in force goes on as it would without");
+}
+
+#[test]
+fn a_shadow_policy_counts_nothing_that_goes_anyway_and_is_silent_where_another_would_come_first() {
+    let max_age = Some(MaxAge { limit: mins(10), tag: None, ceiling: None });
+    let rule = || Rule::Limits(Limits { max_age: max_age.clone(), ..Limits::default() });
+    let mut engine = engine(Terms { mode: Mode::Observe, ..shadowed(rule()) });
+    assert_eq!(told_of_shadows(&list(&mut engine, listing(vec![of("", "a", 0)]), minute(25))), [""; 0]);
+    let mut behind = shadowed(rule());
+    behind.policies = behind.policies.iter().rev().cloned().collect();
+    let mut engine = Engine::new(behind, Recall::default(), Arc::default(), at(0));
+    assert_eq!(told_of_shadows(&list(&mut engine, listing(vec![of("", "a", 0)]), minute(15))), [""; 0]);
+    assert!(engine.session_views(minute(15))[0].shadows.is_empty());
+}
+
+#[test]
+fn why_a_session_is_over_a_count_or_past_a_budget_is_said() {
+    let mut counted = engine(Terms { mode: Mode::Observe, ..at_most(2, Some("team"), Order::Oldest) });
+    list(&mut counted, listing(vec![of("ml", "a", 0), of("ml", "b", 1), of("ml", "c", 2)]), minute(5));
+    let reason = |engine: &Engine, now| engine.session_views(now)[0].reason.clone();
+    assert!(reason(&counted, minute(5)).starts_with("one of more than 2 running (metadata.team = ml) since 12:05:00; "));
+    let mut spending = engine(Terms { mode: Mode::Observe, ..budgeted(30) });
+    list(&mut spending, listing(vec![of("ml", "a", 0)]), minute(40));
+    assert!(reason(&spending, minute(40)).starts_with("the budget of 30m a day (metadata.team = ml) is spent since 12:40:00; "));
 }
 
 #[test]
