@@ -166,7 +166,7 @@ impl Engine {
             Ok(permit) => permit,
             Err(held) => return self.hold_back(id, deadline, held, now),
         };
-        let target = session.target();
+        let target = tracked.target();
         let flight = self.flights.entry(id.clone()).or_insert_with(|| Flight::new(first_row(&self.terms, session, deadline, now)));
         flight.row.parts = flight.row.parts.and(&target.parts);
         flight.row.attempts += 1;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::activity::Activity;
 use crate::domain::name::{PolicyName, SessionId};
-use crate::domain::session::Session;
+use crate::domain::session::{Parts, Session, Target};
 use crate::domain::time::{Moment, Timestamp};
 use crate::domain::verdict::{Rank, Verdict};
 use crate::policy::Judgement;
@@ -46,6 +46,16 @@ impl Tracked {
             rejected: None,
             look_at: None,
         }
+    }
+
+    /// What has to end. Where the last listing could not read the browsers, the one that it was listed with before belongs to it still.
+    pub fn target(&self) -> Target {
+        let target = self.session.target();
+        if !target.parts.own || target.parts.browser.is_some() {
+            return target;
+        }
+        let parts = Parts { browser: self.browser.clone(), ..target.parts };
+        Target { parts, ..target }
     }
 
     /// Takes in its row as it is now.
