@@ -96,7 +96,7 @@ impl Engine {
         }
         let spared = self.holds_of(tracked, now).into_iter().find(|held| matches!(held.hold, Hold::Operator | Hold::MinAge | Hold::Expiring));
         if let Some(held) = spared {
-            let again = held.until.map(|until| Moment { ours: until, ..self.moment(until) }.theirs);
+            let again = held.until.map(|until| self.moment(until).theirs);
             again.into_iter().for_each(|at| self.roster.look_by(id, at));
             return;
         }

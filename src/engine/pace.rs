@@ -54,7 +54,7 @@ impl Pace {
     /// When the next such request may leave; `now` or earlier means at once.
     pub fn next_at(&self, operation: Operation, now: Timestamp) -> Timestamp {
         let missing = (1.0 - self.tokens_at(now)).max(0.0) / self.per_second;
-        let filled = if missing > 0.0 { later(now, SignedDuration::from_micros((missing * 1e6).ceil() as i64)) } else { now };
+        let filled = later(now, SignedDuration::from_micros((missing * 1e6).ceil() as i64));
         let refused = self.refused.iter().chain(self.denied.get(&operation)).map(|refusal| refusal.until);
         self.silent_until.into_iter().chain(refused).fold(filled, Timestamp::max)
     }
