@@ -43,6 +43,14 @@ impl Engine {
         self.reads.insert((at, id.clone()));
     }
 
+    /// Something else lives under this id now, so that what was asked for must be over: its own word settles it, before anything is asked of the next.
+    pub(super) fn read_earlier_life(&mut self, id: &SessionId, now: Timestamp) {
+        if let Some(flight) = self.flights.get_mut(id) {
+            flight.tries += 1;
+        }
+        self.read_at(id, now);
+    }
+
     fn forget_read(&mut self, id: &SessionId) {
         if let Some(Step::ToRead { at }) = self.flights.get(id).map(|flight| flight.step) {
             self.reads.remove(&(at, id.clone()));

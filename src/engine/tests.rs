@@ -336,8 +336,10 @@ fn an_early_answer_of_a_clock_that_was_set_back_gives_no_negative_overrun() {
 
 mod confirming;
 mod crowds;
+mod doubting;
 mod ends;
 mod idle;
+mod lives;
 mod parts;
 mod polling;
 mod precedence;

@@ -176,3 +176,38 @@ fn what_has_ended_is_remembered_for_a_day() {
         assert_eq!(engine.session_views(day).len(), live, "{late}");
     }
 }
+
+#[test]
+fn a_listing_that_fails_is_tried_again_after_waits_that_double_up_to_the_interval() {
+    let mut engine = started(at(0));
+    let mut now = at(0);
+    for full in [1, 2, 4, 8, 16] {
+        failed(&mut engine, down(None), now);
+        let wait = engine.listing_due_at(now).expect("another try").duration_since(now).as_secs_f64();
+        assert!(wait <= f64::from(full) && wait >= f64::from(full) * 0.75, "{wait} for {full}");
+        now = later(now, SignedDuration::from_secs_f64(wait));
+        assert!(lists(&tick(&mut engine, now)));
+    }
+}
+
+#[test]
+fn an_allowance_of_an_earlier_life_is_carried_on_until_its_interval_is_over() {
+    let now = later(at(0), mins(21));
+    let guardrails = Guardrails { max_releases_per_poll: 3, ..terms().guardrails };
+    let carried = |pass, opened_at| {
+        let gone = |id, asked_at| Release { outcome: crate::domain::release::Outcome::Confirmed, ..crate::domain::fixtures::release(id, asked_at) };
+        let releases = vec![gone("x", opened_at), gone("y", later(opened_at, SignedDuration::from_millis(-1)))];
+        let recall = Recall { releases, allowance_opened_at: Some(opened_at), ..Recall::default() };
+        let mut engine = Engine::new(Terms { pass, guardrails: guardrails.clone(), ..terms() }, recall, Arc::default(), now);
+        let rows = ["a", "b", "c", "d"].map(|id| session(id, json!({}))).to_vec();
+        let commands = list(&mut engine, listing(rows), now);
+        let opened = commands.iter().any(|command| matches!(command, Command::Write(Record::Allowance { .. })));
+        (released(&commands).len(), opened)
+    };
+    for millis in [0, 10_000, 29_999] {
+        assert_eq!(carried(Pass::Daemon, later(now, SignedDuration::from_millis(-millis))), (2, false), "one of three was used {millis} ms ago");
+    }
+    assert_eq!(carried(Pass::Daemon, later(now, secs(-30))), (3, true), "the interval is over");
+    assert_eq!(carried(Pass::Daemon, later(now, secs(1))), (3, true), "a clock was set back");
+    assert_eq!(carried(Pass::Once, later(now, secs(-10))), (3, true), "an operator's own pass has its own");
+}
