@@ -211,4 +211,24 @@ mod tests {
         assert_eq!(pace.next_at(Operation::List, at(0)), at(0));
         assert_eq!(pace.next_at(Operation::Release, at(0)), at(30_000));
     }
+
+    #[test]
+    fn another_rate_holds_from_now_on_and_gives_nothing_at_once() {
+        let mut pace = Pace::new(10.0, at(0));
+        pace.reconfigure(2.0);
+        pace.charge(2, at(0));
+        assert_eq!(pace.next_at(Operation::List, at(0)), at(500), "no more than a second's worth is kept");
+        pace.reconfigure(4.0);
+        assert_eq!(pace.next_at(Operation::List, at(0)), at(250));
+    }
+
+    #[test]
+    fn a_new_credential_is_asked_with_at_once() {
+        for kind in [FaultKind::Unauthorized, FaultKind::Forbidden] {
+            let mut pace = Pace::new(10.0, at(0));
+            pace.refuse(Operation::List, &Fault::new(kind, "no"), at(0));
+            pace.forget_refusal();
+            assert_eq!(pace.next_at(Operation::List, at(0)), at(0), "{kind}");
+        }
+    }
 }

@@ -196,7 +196,8 @@ fn an_allowance_of_an_earlier_life_is_carried_on_until_its_interval_is_over() {
     let guardrails = Guardrails { max_releases_per_poll: 3, ..terms().guardrails };
     let carried = |pass, opened_at| {
         let gone = |id, asked_at| Release { outcome: crate::domain::release::Outcome::Confirmed, ..crate::domain::fixtures::release(id, asked_at) };
-        let releases = vec![gone("x", opened_at), gone("y", later(opened_at, SignedDuration::from_millis(-1)))];
+        let before = later(opened_at, SignedDuration::from_millis(-1));
+        let releases = vec![gone("x", opened_at), gone("y", before), gone("z", before)];
         let recall = Recall { releases, allowance_opened_at: Some(opened_at), ..Recall::default() };
         let mut engine = Engine::new(Terms { pass, guardrails: guardrails.clone(), ..terms() }, recall, Arc::default(), now);
         let rows = ["a", "b", "c", "d"].map(|id| session(id, json!({}))).to_vec();
