@@ -336,6 +336,7 @@ fn an_early_answer_of_a_clock_that_was_set_back_gives_no_negative_overrun() {
 
 mod asking;
 mod confirming;
+mod counting;
 mod crowds;
 mod doubting;
 mod ends;

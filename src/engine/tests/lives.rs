@@ -67,3 +67,32 @@ fn a_life_before_that_goes_on_is_read_less_and_less_often() {
     let waits: Vec<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert!(waits.len() >= 4 && waits.windows(2).all(|pair| pair[0] <= pair[1]) && waits.last() >= Some(&16), "{waits:?}");
 }
+
+fn target(commands: &[Command]) -> Parts {
+    let target = |command: &Command| if let Command::Release { target, .. } = command { Some(target.parts.clone()) } else { None };
+    commands.iter().find_map(target).expect("it is due")
+}
+
+#[test]
+fn a_pair_goes_with_the_browser_that_it_was_last_listed_with() {
+    let young = later(at(0), mins(19));
+    let mut engine = started(young);
+    list(&mut engine, listing(vec![with_browser("first")]), young);
+    list(&mut engine, listing(vec![with_browser("second")]), later(young, secs(1)));
+    let alone = Session { parts: Parts::default(), ..with_browser("first") };
+    let parts = target(&list(&mut engine, partial(vec![alone]), later(at(0), mins(20))));
+    assert_eq!(parts, with_browser("second").parts);
+}
+
+#[test]
+fn a_run_that_has_outlived_its_browser_goes_alone() {
+    let young = later(at(0), mins(19));
+    let mut engine = started(young);
+    let run = |browser: Option<&str>| {
+        let parts = Parts { own: false, browser: browser.map(Into::into), run: Some("run".into()) };
+        Session { parts, ..with_browser("first") }
+    };
+    list(&mut engine, listing(vec![run(Some("first"))]), young);
+    let parts = target(&list(&mut engine, listing(vec![run(None)]), later(at(0), mins(20))));
+    assert_eq!(parts, run(None).parts);
+}
