@@ -347,7 +347,9 @@ mod polling;
 mod precedence;
 mod properties;
 mod releasing;
+mod runtime;
 mod shown;
+mod sighting;
 
 /// The books know of a request that was never answered, and the provider has read it out as still running before any listing came.
 #[test]
