@@ -335,6 +335,7 @@ fn an_early_answer_of_a_clock_that_was_set_back_gives_no_negative_overrun() {
 }
 
 mod asking;
+mod census;
 mod confirming;
 mod counting;
 mod crowds;
