@@ -26,9 +26,8 @@ impl Quota {
     /// When one more asking may leave; `now` or earlier means at once. Where not even one fits into a minute, it has a minute for itself.
     pub fn next_at(&self, now: Timestamp) -> Timestamp {
         let most = (self.per_minute as usize).saturating_sub(MOST_QUESTIONS);
-        let frees: Vec<Timestamp> = self.left.iter().map(|at| later(*at, MINUTE)).filter(|frees_at| *frees_at > now).collect();
-        let last_too_many = frees.len().saturating_sub(most).checked_sub(1);
-        last_too_many.map_or(now, |index| frees[index])
+        let last_too_many = self.left.len().saturating_sub(most).checked_sub(1);
+        last_too_many.and_then(|index| self.left.get(index)).map_or(now, |at| later(*at, MINUTE))
     }
 
     /// An asking leaves, and may take as many requests as one can.

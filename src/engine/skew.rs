@@ -38,7 +38,7 @@ impl Skew {
         let confirmed = suspected.and_then(|suspected| suspected.widened(fresh.at).narrowed(fresh));
         let known = self.known.map(|known| known.widened(fresh.at));
         let believed = match known {
-            Some(known) => known.narrowed(fresh).or((fresh.high < known.low).then_some(fresh)),
+            Some(known) => known.narrowed(fresh).or((fresh.high - known.low).is_negative().then_some(fresh)),
             None => (fresh.low < TOLERATED).then_some(fresh),
         };
         self.known = believed.or(confirmed).or(self.known);
@@ -211,6 +211,13 @@ mod tests {
     #[test]
     fn a_first_reading_two_seconds_ahead_is_doubted() {
         assert_eq!([1_999, 2_000].map(|skew| Skew::default().observe(exact(0, skew))), [false, true]);
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_and_is_less_so_is_believed_at_once() {
+        let mut clock = agreed(10_000);
+        assert!(!clock.observe(exact(0, 5_000)));
+        assert_eq!(clock.applied(), SignedDuration::from_secs(5));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::*;
 use crate::domain::activity::{Evidence, Question, Said, Testimony};
 use crate::policy::idle::{Idle, WithoutEvidence};
+use crate::policy::selector::{Match, Matcher};
 
 fn minute(count: i64) -> Timestamp {
     later(at(0), mins(count))
@@ -47,6 +48,26 @@ fn whoever_waits_for_the_pace_takes_a_place_of_those_that_may_go() {
         commands.extend(tick(&mut engine, later(minute(8), secs(second))));
     }
     assert_eq!((released(&commands), asked(&commands)), (vec!["oldest", "old"], vec![]));
+}
+
+#[test]
+fn whoever_waits_for_a_right_that_is_lacking_takes_a_place_as_well() {
+    let limits = Limits { max_age: Some(MaxAge { limit: mins(30), tag: None, ceiling: None }), ..Limits::default() };
+    let tagged = Match { metadata: [("ttl".to_owned(), Matcher::Exists(true))].into(), ..Match::default() };
+    let aged = Policy { selector: Selector::Match(tagged), ..policy("aged", limits, false) };
+    let guardrails = Guardrails { max_releases_per_poll: 2, ..terms().guardrails };
+    let terms = Terms { guardrails, ..by(vec![aged, policy("quiet", quiet(), false)]) };
+    let mut engine = Engine::new(terms, Recall::default(), Arc::default(), at(0));
+    let second = |count: i64| later(at(0), secs(count));
+    let started = |id, tags, seconds: i64| Session { started_at: Some(second(seconds)), ..session(id, tags) };
+    let aged = |id, seconds: i64| started(id, json!({ "ttl": 1 }), seconds - 1_800);
+    let rows = || listing(vec![aged("oldest", 460), aged("old", 470), started("quiet", json!({}), 180)]);
+    list(&mut engine, rows(), second(200));
+    list(&mut engine, rows(), second(400));
+    assert_eq!(released(&tick(&mut engine, second(460))), ["oldest"]);
+    answer(&mut engine, "oldest", Err(fault(FaultKind::Forbidden)), second(461));
+    assert_eq!(released(&tick(&mut engine, second(470))), [""; 0], "not for half a minute");
+    assert_eq!(asked(&tick(&mut engine, second(480))), [""; 0], "the second place is taken");
 }
 
 #[test]

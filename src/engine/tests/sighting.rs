@@ -100,7 +100,9 @@ fn a_session_that_was_to_end_by_itself_is_looked_at_again_when_its_end_is_put_of
     let now = later(at(0), mins(20));
     let mut engine = Engine::new(Terms { guardrails, ..terms() }, Recall::default(), Arc::default(), now);
     let ends = |end| listing(vec![Session { expires_at: Some(end), ..one() }]);
-    assert_eq!(released(&list(&mut engine, ends(later(now, secs(30))), now)), [""; 0]);
+    for _ in 0..2 {
+        assert_eq!(released(&list(&mut engine, ends(later(now, secs(30))), now)), [""; 0]);
+    }
     assert_eq!(released(&list(&mut engine, ends(later(now, mins(60))), later(now, secs(1)))), ["a"]);
 }
 
