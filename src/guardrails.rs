@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::domain::hold::{Hold, Orders};
 use crate::domain::name::{AccountName, SessionId};
 use crate::domain::session::Session;
-use crate::domain::time::{Moment, SignedDuration, Timestamp, between, clock_time, human, later};
+use crate::domain::time::{Moment, SignedDuration, Timestamp, between, clock_time, floor_millis, human, later};
 use crate::domain::view::Mode;
 
 /// `[guardrails]` as meant.
@@ -156,13 +156,13 @@ impl Rails {
         self.requested.pop_back();
     }
 
-    /// The fraction was found exceeded: remembers it, and says whether that is news.
-    pub fn trip(&mut self, resumed_at: Option<Timestamp>, now: Moment) -> bool {
+    /// The fraction was found exceeded: remembers it to the millisecond, as the books do. Gives when, where that is news.
+    pub fn trip(&mut self, resumed_at: Option<Timestamp>, now: Moment) -> Option<Timestamp> {
         if self.tripped(resumed_at, now).is_some() {
-            return false;
+            return None;
         }
-        self.tripped_at = Some(now.ours);
-        true
+        self.tripped_at = Some(floor_millis(now.ours));
+        self.tripped_at
     }
 
     /// Forgets a trip that holds no longer. Gives whether an operator lifted it, where there was one.

@@ -98,8 +98,8 @@ impl Engine {
             Hold::Observe => self.observe(id, deadline, now),
             Hold::Paused | Hold::MaxReleasesPerPoll => Turn::Stop(None),
             Hold::MaxReleaseFraction => {
-                if self.rails.trip(self.resumed_at(), now) {
-                    self.write(Record::Tripped { account: self.terms.account.clone(), at: now.ours });
+                if let Some(at) = self.rails.trip(self.resumed_at(), now) {
+                    self.write(Record::Tripped { account: self.terms.account.clone(), at });
                     self.tell_tripped(now);
                 }
                 // A single pass does not wait for the hour to roll on.

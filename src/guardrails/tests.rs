@@ -253,8 +253,8 @@ fn requests_count_against_the_fraction_for_an_hour() {
 #[test]
 fn once_tripped_the_fraction_holds_everything_for_an_hour_repeated_requests_too() {
     let mut rails = Rails::new(Guardrails { max_release_fraction: 0.5, ..open() });
-    assert!(rails.trip(None, moment(at(0))), "news");
-    assert!(!rails.trip(None, moment(at(1))), "no news");
+    assert_eq!(rails.trip(None, moment(at(0))), Some(at(0)), "news");
+    assert_eq!(rails.trip(None, moment(at(1))), None, "no news");
     let again = Question { again: true, ..Question::new() };
     let held = again.permit(&mut rails, at(HOUR - 1)).expect_err("tripped");
     assert_eq!((held.hold, held.until), (Hold::MaxReleaseFraction, Some(at(HOUR))));

@@ -426,6 +426,7 @@ impl Stage {
         if let (Some(permitted), false) = (&permitted, unsent) {
             let (now, requests) = (self.now, &mut self.requests);
             self.world.with(|world| requests.sent(node, permitted, before.unwrap_or_default(), world, now));
+            self.requests.misdated(node, &permitted.row.id, !self.nodes[node].clock_off.is_zero());
             self.check_release(node, permitted);
         }
         self.at(back_at, Happening::Answer { node, life, operation, input: Box::new(input) });
@@ -477,6 +478,9 @@ impl Stage {
         if self.nodes[node].steps() {
             self.say("killed before it heard");
             return self.die(node, RESTART);
+        }
+        if let Input::Answered { id, .. } = &input {
+            self.requests.misdated(node, id, false);
         }
         let heard = self.nodes[node].sabotage.heard(input);
         self.tell(node, heard);

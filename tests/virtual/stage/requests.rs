@@ -26,6 +26,9 @@ pub(crate) struct Requests {
     first: Vec<BTreeMap<SessionId, Timestamp>>,
     /// How many sessions were requested under one allowance.
     under_allowance: BTreeMap<(usize, usize), usize>,
+    /// Whose answer a process with a wrong clock has not heard: dies it then, the intent stands at a wrong time, and the end may be taken for somebody
+    /// else's. That loses savings, and claims none.
+    misdated: BTreeSet<(usize, SessionId)>,
     /// What was told as confirmed, in which life.
     told: BTreeSet<(usize, usize, SessionId, Option<SessionId>)>,
 }
@@ -35,6 +38,15 @@ impl Requests {
     pub(super) fn told(&mut self, node: usize, life: usize, row: &Release) {
         let news = self.told.insert((node, life, row.id.clone(), row.life.clone()));
         assert!(news, "{} is counted twice in one life of the process", row.id);
+    }
+
+    /// A release has left a process whose clock is wrong, or its answer was heard.
+    pub(super) fn misdated(&mut self, node: usize, id: &SessionId, misdated: bool) {
+        if misdated {
+            self.misdated.insert((node, id.clone()));
+        } else {
+            self.misdated.remove(&(node, id.clone()));
+        }
     }
 
     /// Forgets whom the world has forgotten.
@@ -139,7 +151,7 @@ impl Requests {
                 ([row], Some(end)) => self.assert_ours(node, row, life, end),
                 ([], None) => {}
                 ([], Some(end)) => {
-                    let ours = self.authors.get(&life.id) == Some(&node);
+                    let ours = self.authors.get(&life.id) == Some(&node) && !self.misdated.contains(&(node, life.id.clone()));
                     assert!(!ours || end.at > settled, "{} was released at {}, the books say {rows:?}", life.id, end.at);
                 }
                 (rows, _) => panic!("the books call {rows:?} confirmed, the world says {end:?}"),
@@ -151,6 +163,10 @@ impl Requests {
     fn assert_ours(&self, node: usize, row: &Release, life: &Life, end: End) {
         let reached = self.reached.get(&(node, life.id.clone()));
         assert!(reached.is_some_and(|at| *at <= end.at), "{} is called ours, and ended at {} without us: {reached:?}", life.id, end.at);
+        // Where no reading told the end, only that it is over, nothing is claimed.
+        if row.ended_at.is_none() {
+            return assert_eq!(row.saved_runtime, None, "{}", life.id);
+        }
         assert_eq!(row.ended_at, Some(end.at), "{}", life.id);
         assert_eq!(row.saved_runtime, Some(between(end.at, life.expires_at).max(SignedDuration::ZERO)), "{}", life.id);
     }

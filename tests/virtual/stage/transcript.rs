@@ -32,6 +32,12 @@ impl Transcript {
         self.names.insert(id.clone(), name.to_owned());
     }
 
+    /// The end of the story so far.
+    pub(crate) fn last_lines(&self, count: usize) -> String {
+        let lines: Vec<&str> = self.text.lines().collect();
+        lines[lines.len().saturating_sub(count)..].join("\n")
+    }
+
     /// Nobody wants to read it.
     pub(crate) fn mute(&mut self) {
         self.muted = true;

@@ -141,7 +141,15 @@ impl Watch {
     /// A new life of the process knows nothing of what the old one was told, and may send a second's worth at once.
     pub(crate) fn restarts(&mut self) {
         let Self { per_second, allowance, tripped_in_books: tripped_at, blind, .. } = *self;
-        *self = Self { per_second, allowance, tripped_at, tripped_in_books: tripped_at, blind, haunted: std::mem::take(&mut self.haunted), ..Self::default() };
+        *self = Self {
+            per_second,
+            allowance,
+            tripped_at,
+            tripped_in_books: tripped_at,
+            blind,
+            haunted: std::mem::take(&mut self.haunted),
+            ..Self::default()
+        };
     }
 }
 

@@ -12,10 +12,9 @@ use crate::stage::{Act, Face, Stage};
 pub(super) const BOUND: SignedDuration = SignedDuration::from_mins(45);
 
 impl Storm {
-    /// Gives the stage as it is at the end; panics where something does not hold.
-    pub(super) fn play(&self) -> Stage {
+    /// Panics where something does not hold.
+    pub(super) fn play(&self, stage: &mut Stage) {
         let start: Timestamp = START.parse().expect("an instant");
-        let mut stage = self.open(start);
         let at = |after| later(start, after);
         for (after, name, new) in &self.newcomers {
             stage.plan(at(*after), Act::Create { name: name.clone(), new: new.clone() });
@@ -23,7 +22,7 @@ impl Storm {
         for (after, node, act) in &self.mishaps {
             stage.plan_at(*node, at(*after), act.clone());
         }
-        self.calm_down(&mut stage, at(self.trouble()));
+        self.calm_down(stage, at(self.trouble()));
         for day in 1..self.days {
             stage.go_on_until(at(DAY * day));
             stage.check_books(start);
@@ -33,10 +32,11 @@ impl Storm {
         stage.check_books(later(end, -BOUND));
         stage.check_metrics();
         stage.check_everybody_went(BOUND);
-        stage
     }
 
-    fn open(&self, start: Timestamp) -> Stage {
+    /// The stage before anything has happened.
+    pub(super) fn open(&self) -> Stage {
+        let start: Timestamp = START.parse().expect("an instant");
         let settings = Settings { skew: self.skew, population: nobody(), ..Settings::seeded(self.seed) };
         let terms = terms(&self.config, self.version).expect("a configuration");
         let mut stage = Stage::new(terms.clone(), Face::of(self.version), World::with(settings, start), start);

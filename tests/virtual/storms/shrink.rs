@@ -11,7 +11,10 @@ thread_local! {
     static LOOKING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What a storm fails with, if it does.
+/// So much of a story is shown.
+const LINES: usize = 60;
+
+/// What a storm fails with, if it does, and how it came to that.
 pub(super) fn failure(storm: &Storm) -> Option<String> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
@@ -23,13 +26,15 @@ pub(super) fn failure(storm: &Storm) -> Option<String> {
         }));
     });
     LOOKING.set(true);
-    let played = catch_unwind(AssertUnwindSafe(|| drop(storm.play())));
+    let mut stage = storm.open();
+    let played = catch_unwind(AssertUnwindSafe(|| storm.play(&mut stage)));
     LOOKING.set(false);
-    played.err().map(|why| match (why.downcast_ref::<String>(), why.downcast_ref::<&str>()) {
+    let why = played.err().map(|why| match (why.downcast_ref::<String>(), why.downcast_ref::<&str>()) {
         (Some(text), _) => text.clone(),
         (_, Some(text)) => (*text).to_owned(),
         _ => "a panic without words".to_owned(),
-    })
+    });
+    why.map(|why| format!("{why}\n\n{}", stage.transcript.last_lines(LINES)))
 }
 
 /// The storm with as few mishaps and sessions as it still fails with.
@@ -59,7 +64,8 @@ fn without(mut storm: Storm, count: impl Fn(&Storm) -> usize, cut: impl Fn(&mut 
 }
 
 /// How to see a failing day again, and what is left of it.
-pub(super) fn told(storm: &Storm, why: &str) -> String {
+pub(super) fn told(storm: &Storm) -> String {
+    let Some(why) = failure(storm) else { return format!("seed {} does not fail", storm.seed) };
     let Storm { seed, version, skew, config, calm, daemons, days, poisoned, .. } = storm;
     let acts: String = storm.mishaps.iter().map(|(at, node, act)| format!("  at {at:#} daemon {node}: {act:?}\n")).collect();
     let sessions: String = storm.newcomers.iter().map(|(at, name, new)| format!("  at {at:#} {name}: {new:?}\n")).collect();
