@@ -15,6 +15,7 @@ mod log;
 mod observing;
 mod once;
 mod operator;
+mod power;
 mod releasing;
 mod secrets;
 mod shown;
