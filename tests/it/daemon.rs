@@ -8,6 +8,7 @@ mod browser_use;
 mod crash;
 mod crowds;
 mod demo;
+mod disks;
 mod guardrails;
 mod idle;
 mod listing;

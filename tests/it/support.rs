@@ -61,6 +61,11 @@ impl Process {
         found(&lines).unwrap_or_else(|| panic!("no line with {fragment:?} in:\n{}", lines.join("\n")))
     }
 
+    /// How many lines that it has said contain this.
+    pub(crate) fn lines_with(&self, fragment: &str) -> usize {
+        self.said.lines.lock().expect("no reader panics").iter().filter(|line| line.contains(fragment)).count()
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
