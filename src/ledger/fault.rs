@@ -31,6 +31,10 @@ pub enum LedgerFault {
     Full { place: Place, detail: String },
     #[error("store {place}: another process has kept it locked for {BUSY_SECONDS} s; try again, and look for a program that holds it open")]
     Busy { place: Place },
+    #[error(
+        "store {place}: moved, deleted or replaced while it was open; put it back where it was, or restart session-reaper to go on with what is there now"
+    )]
+    Lost { place: Place },
     #[error("store {place}: {detail}")]
     Other { place: Place, detail: String },
     #[error("store {place}: the books say already that {account}/{id} has ended, so that no new release of it is begun")]

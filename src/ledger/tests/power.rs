@@ -26,7 +26,9 @@ fn old_store(path: &Path, rows: usize) {
         "INSERT INTO releases (account, id, provider, kind, policy, limit_word, deadline_at, requested_at, outcome, attempts, overrun_ms, currency,
             reason, metadata)
         VALUES ('growth', ?1, 'browserbase', 'session', 'ci', 'max_age', 1, 2, 'requested', 1, 4, 'USD', ?2, '{}')";
-    (0..rows).for_each(|n| drop(books.execute(sql, rusqlite::params![format!("s{n}"), "x".repeat(500)]).unwrap()));
+    for n in 0..rows {
+        books.execute(sql, rusqlite::params![format!("s{n}"), "x".repeat(500)]).unwrap();
+    }
 }
 
 #[test]

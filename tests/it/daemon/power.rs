@@ -1,6 +1,8 @@
 //! The power goes: whatever of the store has reached the disk by then, the books open, and hold the intent of every release that was sent. The shipped
 //! binary does it all under strace, whose record says what a disk could hold at each moment.
 
+#![expect(clippy::print_stdout, reason = "how many disks were tried is for whoever reads the test's output")]
+
 mod disk;
 mod lives;
 mod trace;
@@ -19,7 +21,7 @@ use self::disk::{Disk, Luck};
 use self::lives::Lives;
 use self::trace::Act;
 use super::stage::{Daemon, Script, Stage};
-use crate::support::eventually;
+use crate::support::{eventually, foreign_script};
 
 /// Disks beyond those of the moments at which a release leaves.
 const DISKS: usize = 400;
@@ -28,6 +30,12 @@ const LUCKS: [Luck; 5] = [Luck::None, Luck::All, Luck::AllButTheLast, Luck::Some
 
 /// Threads that look at disks side by side.
 const LOOKERS: usize = 2;
+
+/// How to call strace; nothing where it cannot be had.
+pub(super) fn strace() -> Option<String> {
+    let environment = concat!(env!("CARGO_TARGET_TMPDIR"), "/strace");
+    foreign_script("tests/power/strace.sh", &[environment]).map(|said| said.trim().to_owned())
+}
 
 #[test]
 fn whenever_the_power_goes_the_books_open_and_hold_every_release_that_left() {

@@ -10,8 +10,9 @@ use session_reaper::domain::name::SessionId;
 
 use super::super::stage::{Daemon, Stage};
 use super::disk::Disk;
+use super::strace;
 use super::trace::{self, Act};
-use crate::support::{eventually, foreign_script};
+use crate::support::eventually;
 
 pub(super) struct Lives {
     pub(super) stage: Stage,
@@ -25,10 +26,8 @@ pub(super) struct Lives {
 impl Lives {
     /// On a store that is not there yet; nothing where strace cannot be had.
     pub(super) fn on(stage: Stage) -> Option<Self> {
-        let environment = concat!(env!("CARGO_TARGET_TMPDIR"), "/strace");
-        let strace = foreign_script("tests/power/strace.sh", &[environment])?.trim().to_owned();
         let folder = stage.path("").canonicalize().expect("a folder");
-        Some(Self { stage, folder, acts: Vec::new(), strace, lived: 0 })
+        Some(Self { stage, folder, acts: Vec::new(), strace: strace()?, lived: 0 })
     }
 
     /// Lets a daemon live until `life` has ended it.
