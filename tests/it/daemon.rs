@@ -8,6 +8,7 @@ mod browser_use;
 mod crash;
 mod crowds;
 mod demo;
+#[cfg(target_os = "linux")]
 mod disks;
 mod guardrails;
 mod idle;
@@ -16,6 +17,7 @@ mod log;
 mod observing;
 mod once;
 mod operator;
+#[cfg(target_os = "linux")]
 mod power;
 mod releasing;
 mod secrets;

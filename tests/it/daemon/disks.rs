@@ -12,7 +12,7 @@ use session_reaper::domain::name::SessionId;
 use session_reaper::domain::time::between;
 
 use self::own::OwnDisk;
-use super::power::strace;
+use super::power::{strace, under};
 use super::stage::{Daemon, Stage, side_by_side};
 use crate::support::{Process, eventually};
 
@@ -123,6 +123,23 @@ fn a_disk_that_fails_to_write_or_to_sync_stops_all_releases_until_it_works() {
         catches_up(&stage, &daemon, &ids, &stage.path("books.db"));
         assert_eq!(daemon.stops(), Some(0));
     });
+}
+
+#[test]
+fn a_daemon_that_starts_on_a_disk_that_fails_says_so_and_begins_when_it_works() {
+    let Some(strace) = strace() else { return };
+    let stage = Stage::new();
+    assert_eq!(stage.output(["run", "--once"]).status.code(), Some(0), "a store to start with");
+    let ids = thirty_due(&stage);
+    let ahead = stage.path("").canonicalize().expect("a folder").join("books.db-wal");
+    // A tracer that may be told to let go.
+    let faulty = ["-D", "-I", "1", "-f", "-o", "/dev/null", "-e", "inject=pwrite64:error=EIO", "-P", ahead.to_str().expect("text")];
+    let daemon = stage.daemon_with(under(&strace, &faulty, &stage.command(["run"])));
+    holds_back(&stage, &daemon, &ids);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.process.id())).expect("it runs");
+    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")).expect("a line").trim();
+    assert!(Command::new("kill").args(["-INT", tracer]).status().expect("kill is there").success());
+    catches_up(&stage, &daemon, &ids, &stage.path("books.db"));
 }
 
 #[derive(Clone, Copy, Debug)]

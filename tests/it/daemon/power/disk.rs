@@ -47,6 +47,16 @@ pub(super) struct Disk {
 }
 
 impl Disk {
+    pub(super) fn holding(files: impl IntoIterator<Item = (PathBuf, Vec<u8>)>) -> Self {
+        let mut disk = Self::default();
+        for (name, certain) in files {
+            disk.names.insert(name, disk.files.len());
+            disk.files.push(File { certain, ..File::default() });
+        }
+        disk.certain_names = disk.names.clone();
+        disk
+    }
+
     pub(super) fn take(&mut self, act: &Act, folder: &Path) {
         match act {
             Act::Created(name) => self.create(name),
