@@ -93,9 +93,11 @@ fn whenever_the_power_goes_in_a_migration_the_store_opens_and_has_all_that_it_ha
     every_disk_that_may_be_found_opens_and_knows_what_left(&lives, &had);
 }
 
+/// What releases' rows went into each file.
+type Rows<'a> = BTreeMap<&'a Path, BTreeSet<SessionId>>;
+
 fn each_row_is_on_the_disk_before_its_release_leaves(lives: &Lives) {
-    let (mut written, mut syncing): (BTreeMap<&Path, BTreeSet<SessionId>>, BTreeMap<&Path, BTreeSet<SessionId>>) = Default::default();
-    let mut synced = BTreeSet::new();
+    let (mut written, mut syncing, mut synced) = (Rows::new(), Rows::new(), BTreeSet::new());
     for act in &lives.acts {
         match act {
             Act::Wrote { file, bytes, .. } => written.entry(file).or_default().extend(rows(bytes)),
