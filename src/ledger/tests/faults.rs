@@ -93,6 +93,19 @@ fn a_statement_that_fails_leaves_nothing_of_its_batch_and_loses_nothing() {
     }
 }
 
+#[test]
+fn what_did_not_fit_into_a_batch_that_failed_still_comes_after_it() {
+    let mut desk = Desk::new();
+    (1..=1_500).for_each(|attempts| desk.ledger.record(attempt("a", attempts)));
+    desk.sql("PRAGMA query_only = true".to_owned());
+    desk.turn();
+    assert!(desk.health().is_err());
+    desk.sql("PRAGMA query_only = false".to_owned());
+    desk.turn();
+    desk.turn();
+    assert_eq!(desk.attempts(), [("a".to_owned(), 1_500)]);
+}
+
 /// SQLite's own word for a full disk, at whichever page of the batch it comes.
 #[test]
 fn a_disk_that_fills_at_any_page_leaves_nothing_of_its_batch_and_loses_nothing() {
