@@ -75,6 +75,8 @@ impl Standing {
 
 /// Watches until told to stop. Gives an error only where it could not start, or a loop broke.
 pub async fn run(mut standing: Standing, mut setup: Setup, mut reread: Reread, mut wishes: mpsc::Receiver<Signal>) -> Result<(), String> {
+    // From before the first write: a fault is told once.
+    let mut health = standing.ledger.health();
     let mut crew = Crew::new(standing.ground(), Pass::Daemon);
     crew.follow(&setup).await?;
     let flags = Flags::new(setup.config.mode);
@@ -83,7 +85,6 @@ pub async fn run(mut standing: Standing, mut setup: Setup, mut reread: Reread, m
         let source = Arc::new(flags.board(&standing, &crew));
         tokio::spawn(bound.serve(source, standing.telemetry.metrics().clone(), shutdown.clone()))
     });
-    let mut health = standing.ledger.health();
     loop {
         tokio::select! {
             Ok(()) = health.changed() => standing.telemetry.books(health.borrow_and_update().as_ref().copied().map_err(String::as_str)),

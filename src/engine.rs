@@ -259,6 +259,11 @@ impl Engine {
         self.flights.values().map(|flight| &flight.row)
     }
 
+    /// Sessions whose release was not asked for, because the books did not take it.
+    pub fn unwritten(&self) -> impl Iterator<Item = &SessionId> {
+        self.roster.iter().filter(|tracked| tracked.unwritten).map(|tracked| &tracked.session.id)
+    }
+
     pub fn tally(&self) -> Tally {
         self.tally
     }

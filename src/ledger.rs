@@ -4,8 +4,10 @@
 //! holds a lock on its store; operators' commands write beside it, and it sees what they wrote within a quarter of a second.
 
 mod apply;
+mod desk;
 mod fault;
 mod file;
+mod footing;
 mod lived;
 mod operator;
 mod queries;
@@ -30,12 +32,12 @@ use crate::domain::record::{Lived, Recall, Record};
 use crate::domain::release::Release;
 use crate::domain::time::{SignedDuration, Timestamp};
 
+use desk::{Desk, Job};
 pub use fault::{LedgerFault, Place};
 pub use operator::{Operator, Resumed};
 pub use queries::Reader;
 pub use report::By;
 pub use writer::Scribe;
-use writer::{Desk, Job};
 
 /// How the daemon opens its books.
 #[derive(Clone, Copy, Debug)]

@@ -78,7 +78,10 @@ fn troubles(engine: &Engine, now: Timestamp) -> Vec<String> {
         let why = view.error.unwrap_or_else(|| "no listing was made".to_owned());
         format!("account {} could not be listed: {why}", view.name)
     });
-    unlisted.into_iter().chain(engine.unfinished().map(|row| format!("session {} on {}: {}", row.id, row.account, row.outcome))).collect()
+    let unfinished = engine.unfinished().map(|row| format!("session {} on {}: {}", row.id, row.account, row.outcome));
+    let unwritten =
+        engine.unwritten().map(|id| format!("session {id} on {}: not asked for, because the books could not be written", engine.terms().account));
+    unlisted.into_iter().chain(unfinished).chain(unwritten).collect()
 }
 
 /// What this pass did, by the providers' own word.

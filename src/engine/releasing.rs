@@ -163,6 +163,7 @@ impl Engine {
         flight.row.outcome = Outcome::Requested;
         flight.step = Step::Asking;
         let row = Box::new(flight.row.clone());
+        self.mark_unwritten(id, false);
         self.roster.leave_line(id);
         self.pace.leave(Operation::Release, now.ours);
         self.under_way += 1;
@@ -181,10 +182,17 @@ impl Engine {
         if flight.row.attempts == 0 {
             self.flights.remove(id);
             self.rails.unsent();
+            self.mark_unwritten(id, true);
         } else {
             flight.step = Step::InLine;
         }
         self.roster.park(id, Some(later(now, UNWRITTEN_RETRY)));
+    }
+
+    fn mark_unwritten(&mut self, id: &SessionId, unwritten: bool) {
+        if let Some(tracked) = self.roster.get_mut(id) {
+            tracked.unwritten = unwritten;
+        }
     }
 
     /// Listed as live, and ended by the books of long ago: somebody's mistake, that is not mended by asking again.

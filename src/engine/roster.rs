@@ -27,6 +27,8 @@ pub struct Tracked {
     pub written_at: Option<Timestamp>,
     /// What was wrong with its row in the last listing that had one: what stands here is from an earlier one.
     pub rejected: Option<String>,
+    /// Its release was not asked for, because the books did not take it.
+    pub unwritten: bool,
     /// Where it stands among those to be looked at.
     look_at: Option<Timestamp>,
 }
@@ -44,6 +46,7 @@ impl Tracked {
             heard_at: None,
             written_at: None,
             rejected: None,
+            unwritten: false,
             look_at: None,
         }
     }

@@ -257,6 +257,18 @@ fn a_repeated_request_whose_intent_could_not_be_written_changes_nothing() {
 }
 
 #[test]
+fn a_session_that_the_books_refused_is_known_until_it_is_asked_for() {
+    let due_at = later(at(0), mins(20));
+    let mut engine = started(at(0));
+    list(&mut engine, listing(vec![session("a", json!({}))]), later(due_at, secs(-1)));
+    assert_eq!(released(&tick(&mut engine, due_at)), ["a"]);
+    engine.handle(Input::NotWritten { id: "a".into(), why: "disk full".to_owned() }, due_at);
+    assert_eq!(engine.unwritten().collect::<Vec<_>>(), [&SessionId::from("a")]);
+    assert_eq!(released(&tick(&mut engine, later(due_at, secs(1)))), ["a"]);
+    assert_eq!(engine.unwritten().count(), 0);
+}
+
+#[test]
 fn a_row_that_says_it_has_ended_takes_the_session_out_of_the_line() {
     let mut engine = started(at(0));
     list(&mut engine, listing(vec![session("a", json!({})), session("b", json!({}))]), later(at(0), mins(19)));

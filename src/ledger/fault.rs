@@ -29,8 +29,14 @@ pub enum LedgerFault {
     NoAccess { place: Place, detail: String },
     #[error("store {place}: no space left ({detail}); free some on that disk")]
     Full { place: Place, detail: String },
+    #[error("store {place}: the disk fails ({detail}); look whether it is read-only, full or broken")]
+    Disk { place: Place, detail: String },
     #[error("store {place}: another process has kept it locked for {BUSY_SECONDS} s; try again, and look for a program that holds it open")]
     Busy { place: Place },
+    #[error(
+        "store {place}: moved, deleted or replaced while it was open; put it back where it was, or restart session-reaper to go on with what is there now"
+    )]
+    Lost { place: Place },
     #[error("store {place}: {detail}")]
     Other { place: Place, detail: String },
     #[error("store {place}: the books say already that {account}/{id} has ended, so that no new release of it is begun")]
@@ -43,6 +49,9 @@ pub enum LedgerFault {
 
 /// How long a connection waits for another process's transaction.
 pub(super) const BUSY_SECONDS: u64 = 5;
+
+/// What SQLite says where the index beside the write-ahead file finds no space; its code has no name of its own for that.
+const NO_ROOM_FOR_THE_INDEX: i32 = rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 
 /// Where a store is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,9 +75,13 @@ impl Place {
     pub(super) fn fault(&self, error: rusqlite::Error) -> LedgerFault {
         let place = self.clone();
         let detail = error.to_string();
+        if error.sqlite_error().is_some_and(|error| error.extended_code == NO_ROOM_FOR_THE_INDEX) {
+            return LedgerFault::Full { place, detail };
+        }
         match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => LedgerFault::Damaged { place, detail },
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => LedgerFault::NoAccess { place, detail },
+            Some(ErrorCode::SystemIoFailure) => LedgerFault::Disk { place, detail },
             Some(ErrorCode::DiskFull) => LedgerFault::Full { place, detail },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => LedgerFault::Busy { place },
             _ => LedgerFault::Other { place, detail },

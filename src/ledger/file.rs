@@ -44,7 +44,9 @@ impl Place {
             // A second look, because an operator's command may have been writing during the first, which takes no locks.
             self.verify(path).or_else(|_| self.verify(path))?;
         }
-        Ok((self.create_or_migrate()?, lock))
+        let connection = self.create_or_migrate()?;
+        connection.pragma_update(None, "wal_autocheckpoint", WRITE_AHEAD_PAGES).map_err(|error| self.fault(error))?;
+        Ok((connection, lock))
     }
 
     /// An operator's way in: creates the store where there is none, and leaves migrations to the daemon.
@@ -79,30 +81,43 @@ impl Place {
         LedgerFault::Older { place: self.clone(), found, known: FORMAT }
     }
 
-    /// Reads the file's header with our own hands.
+    /// Reads the file's header with our own hands. Where the power went while our tables were made or migrated, what SQLite noted beside the file is
+    /// taken back first: until then the file is neither the one nor the other.
     fn inspect(&self) -> Result<Found, LedgerFault> {
         let Self::File(path) = self else { return Ok(Found::Nothing) };
         let folder = folder_of(path);
         if !folder.is_dir() {
             return Err(LedgerFault::NoFolder { place: self.clone(), folder });
         }
-        match File::open(path) {
-            Ok(file) => self.read_header(file),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Found::Nothing),
-            Err(error) => Err(self.io_fault(&error)),
+        let header = self.header(path)?;
+        if begins_with_magic(&with_suffix(path, "-journal")) && (is_blank(&header) || matches!(self.recognize(&header), Ok(Found::Store { .. }))) {
+            self.roll_back()?;
+            return self.recognize(&self.header(path)?);
+        }
+        self.recognize(&header)
+    }
+
+    /// Reading is enough: SQLite takes back what nobody is still at work on.
+    fn roll_back(&self) -> Result<(), LedgerFault> {
+        schema::version(&self.connect()?).map(drop).map_err(|error| self.fault(error))
+    }
+
+    /// The file's first bytes; none where there is no file.
+    fn header(&self, path: &Path) -> Result<Vec<u8>, LedgerFault> {
+        match first_bytes(path, HEADER_BYTES) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            read => read.map_err(|error| self.io_fault(&error)),
         }
     }
 
-    fn read_header(&self, file: File) -> Result<Found, LedgerFault> {
-        let mut header = Vec::with_capacity(HEADER_BYTES);
-        file.take(HEADER_BYTES as u64).read_to_end(&mut header).map_err(|error| self.io_fault(&error))?;
+    fn recognize(&self, header: &[u8]) -> Result<Found, LedgerFault> {
         if header.is_empty() {
             return Ok(Found::Nothing);
         }
-        if header.len() < HEADER_BYTES || !header.starts_with(MAGIC) || big_endian(&header, APPLICATION_ID_AT) != APPLICATION_ID {
+        if header.len() < HEADER_BYTES || !header.starts_with(MAGIC) || big_endian(header, APPLICATION_ID_AT) != APPLICATION_ID {
             return Err(LedgerFault::Foreign { place: self.clone() });
         }
-        match big_endian(&header, USER_VERSION_AT) {
+        match big_endian(header, USER_VERSION_AT) {
             format if format > FORMAT => Err(LedgerFault::Newer { place: self.clone(), found: format, known: FORMAT }),
             format => Ok(Found::Store { format }),
         }
@@ -169,11 +184,33 @@ impl Place {
     }
 }
 
+/// Pages of 4 KiB that the write-ahead file has before they go into the store's own file and it begins anew: what the books need of a disk beside
+/// their rows. One that has less than that takes writes for a while and then no more, until a restart.
+const WRITE_AHEAD_PAGES: u32 = 250;
+
 /// SQLite's own file format: the first 100 bytes, and where in them the marks are.
 const HEADER_BYTES: usize = 100;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 const USER_VERSION_AT: usize = 60;
 const APPLICATION_ID_AT: usize = 68;
+
+/// With which SQLite begins what it notes beside a file, to be able to take a change back.
+const JOURNAL_MAGIC: &[u8] = &[0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+
+fn begins_with_magic(journal: &Path) -> bool {
+    first_bytes(journal, JOURNAL_MAGIC.len()).is_ok_and(|bytes| bytes == JOURNAL_MAGIC)
+}
+
+/// A file that was to become a store, and had no first page yet.
+fn is_blank(header: &[u8]) -> bool {
+    !header.is_empty() && header.iter().all(|byte| *byte == 0)
+}
+
+fn first_bytes(path: &Path, count: usize) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(count);
+    File::open(path)?.take(count as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
 
 fn big_endian(bytes: &[u8], at: usize) -> u32 {
     bytes.iter().skip(at).take(4).fold(0, |number, byte| number << 8 | u32::from(*byte))
@@ -186,7 +223,7 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()

@@ -9,6 +9,8 @@ use crate::domain::session::Parts;
 use crate::domain::time::later;
 use crate::domain::verdict::Limit;
 
+mod faults;
+mod power;
 mod sessions;
 
 pub(super) fn at(second: i64) -> Timestamp {
@@ -252,14 +254,14 @@ fn past_the_queues_bound_observations_are_dropped_and_releases_never() {
         fill_disk(&ledger);
         ledger.record(Record::Release(Box::new(bulky("first", Outcome::Confirmed))));
         health.wait_for(Result::is_err).await.unwrap();
-        (0..writer::QUEUE_RECORDS).for_each(|n| ledger.record(Record::Seen(vec![sighting(&format!("s{n}"), at(1))])));
+        (0..desk::QUEUE_RECORDS).for_each(|n| ledger.record(Record::Seen(vec![sighting(&format!("s{n}"), at(1))])));
         ledger.record(Record::Release(Box::new(release("last", Outcome::Confirmed))));
         health.wait_for(|health| health.as_ref().is_err_and(|why| why.contains("dropped"))).await.unwrap();
         free_disk(&ledger);
         flushed(&ledger).await;
         let recall = ledger.recall(&account(), at(2)).await.unwrap();
         assert_eq!(recall.releases.len(), 2);
-        assert!(recall.seen.len() < writer::QUEUE_RECORDS && recall.seen.len() > writer::QUEUE_RECORDS - 10, "{}", recall.seen.len());
+        assert!(recall.seen.len() < desk::QUEUE_RECORDS && recall.seen.len() > desk::QUEUE_RECORDS - 10, "{}", recall.seen.len());
         health.wait_for(Result::is_ok).await.unwrap();
     });
 }

@@ -2,151 +2,20 @@
 //! daemon a thread keeps it turning.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::{oneshot, watch};
 
-use super::fault::{LedgerFault, Place};
+use super::desk::{Desk, Job};
+use super::fault::LedgerFault;
 use super::file::Lock;
+use super::footing::Footing;
 use super::{OpenOptions, apply, queries, retention};
-use crate::domain::hold::Orders;
-use crate::domain::name::AccountName;
-use crate::domain::record::{Recall, Record};
 use crate::domain::release::Release;
 use crate::domain::time::{SignedDuration, Timestamp, later};
 
-/// Records that may wait for a disk that cannot be written; past it new observations are dropped, releases never.
-pub(super) const QUEUE_RECORDS: usize = 10_000;
-/// Jobs of one transaction.
-const BATCH_JOBS: usize = 1_000;
-/// How often the thread looks for orders of other processes, and tries again what it could not write.
-const TICK: Duration = Duration::from_millis(200);
 const FORGET_EVERY: SignedDuration = SignedDuration::from_hours(1);
-
-type Reply<T> = oneshot::Sender<Result<T, LedgerFault>>;
-
-/// Something for the writer to do.
-pub(super) enum Job {
-    Record(Record),
-    Intend(Box<Release>, Reply<()>),
-    Recall(AccountName, Timestamp, Reply<Recall>),
-    /// Answered once everything before it is on the disk; refused where that cannot be written.
-    CatchUp(Reply<()>),
-    Flush(oneshot::Sender<()>),
-    #[cfg(test)]
-    Meddle(Box<dyn FnOnce(&Connection) + Send>),
-}
-
-impl Job {
-    /// Somebody waits for the answer, and a fault is one.
-    const fn wants_an_answer(&self) -> bool {
-        matches!(self, Self::Intend(..) | Self::Recall(..) | Self::CatchUp(_))
-    }
-
-    const fn is_droppable(&self) -> bool {
-        matches!(self, Self::Record(record) if !matches!(record, Record::Release(_)))
-    }
-
-    fn refuse(self, fault: &LedgerFault) {
-        match self {
-            Self::Intend(_, reply) | Self::CatchUp(reply) => drop(reply.send(Err(fault.clone()))),
-            Self::Recall(_, _, reply) => drop(reply.send(Err(fault.clone()))),
-            Self::Record(_) | Self::Flush(_) => {}
-            #[cfg(test)]
-            Self::Meddle(_) => {}
-        }
-    }
-}
-
-/// What the handles and the thread share.
-pub(super) struct Desk {
-    queue: Mutex<Queue>,
-    wake: Condvar,
-    pub(super) place: Place,
-    pub(super) health: watch::Sender<Result<(), String>>,
-    pub(super) orders: watch::Sender<Arc<Orders>>,
-}
-
-#[derive(Default)]
-struct Queue {
-    jobs: VecDeque<Job>,
-    dropped: u64,
-    closing: bool,
-    closed: bool,
-}
-
-impl Desk {
-    pub(super) fn new(place: Place, orders: Orders) -> Self {
-        Self {
-            queue: Mutex::default(),
-            wake: Condvar::new(),
-            place,
-            health: watch::Sender::new(Ok(())),
-            orders: watch::Sender::new(Arc::new(orders)),
-        }
-    }
-
-    pub(super) fn put(&self, job: Job) {
-        let mut queue = self.queue();
-        if queue.closed {
-            drop(queue);
-            return job.refuse(&LedgerFault::Closed { place: self.place.clone() });
-        }
-        if job.is_droppable() && queue.jobs.len() >= QUEUE_RECORDS {
-            queue.dropped += 1;
-            let dropped = queue.dropped;
-            drop(queue);
-            let why = format!("store {}: {QUEUE_RECORDS} records wait to be written, {dropped} newer observations were dropped", self.place);
-            return self.health.send_modify(|health| *health = Err(why));
-        }
-        queue.jobs.push_back(job);
-        #[cfg(test)]
-        if matches!(queue.jobs.back(), Some(Job::Meddle(_))) {
-            // What is done to a disk waits for nothing in the queue.
-            queue.jobs.rotate_right(1);
-        }
-        drop(queue);
-        self.wake.notify_one();
-    }
-
-    pub(super) fn start_closing(&self) {
-        self.queue().closing = true;
-        self.wake.notify_one();
-    }
-
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for work until the tick; while the disk cannot be written, only somebody who waits for an answer makes it try before that.
-    fn wait(&self, failing: bool) {
-        let idle = |queue: &mut Queue| {
-            let work = if failing { queue.jobs.iter().any(Job::wants_an_answer) } else { !queue.jobs.is_empty() };
-            !work && !queue.closing
-        };
-        drop(self.wake.wait_timeout_while(self.queue(), TICK, idle).unwrap_or_else(PoisonError::into_inner));
-    }
-
-    fn take(&self) -> Vec<Job> {
-        let mut queue = self.queue();
-        let count = queue.jobs.len().min(BATCH_JOBS);
-        queue.jobs.drain(..count).collect()
-    }
-
-    /// Puts a batch back as it was, and refuses everything that wants an answer: nobody may act on an intent that is not on disk.
-    fn put_back(&self, batch: Vec<Job>, fault: &LedgerFault) {
-        let mut queue = self.queue();
-        let later = std::mem::take(&mut queue.jobs);
-        let (refused, kept): (Vec<Job>, Vec<Job>) = batch.into_iter().chain(later).partition(Job::wants_an_answer);
-        queue.jobs = kept.into();
-        let waiting = queue.jobs.len();
-        drop(queue);
-        refused.into_iter().for_each(|job| job.refuse(fault));
-        self.health.send_modify(|health| *health = Err(format!("{fault}; {waiting} records wait to be written")));
-    }
-}
 
 /// Writes the books, turn by turn.
 pub struct Scribe {
@@ -157,6 +26,7 @@ pub struct Scribe {
     /// The state of the books in which operators' orders were last looked for.
     seen_version: Option<i64>,
     forget_at: Timestamp,
+    footing: Footing,
     /// Given back with the scribe.
     lock: Lock,
 }
@@ -164,7 +34,8 @@ pub struct Scribe {
 impl Scribe {
     pub(super) fn new(desk: Arc<Desk>, connection: Connection, lock: Lock, options: OpenOptions) -> Self {
         let OpenOptions { retention, now } = options;
-        Self { desk, connection, retention, failing: false, seen_version: None, forget_at: now, lock }
+        let footing = Footing::of(&desk.place);
+        Self { desk, connection, retention, failing: false, seen_version: None, forget_at: now, footing, lock }
     }
 
     /// Works until the handles say that it is over, and everything that can be written is. Time goes on from `opened_at`.
@@ -173,7 +44,7 @@ impl Scribe {
         loop {
             self.desk.wait(self.failing);
             self.turn(later(opened_at, SignedDuration::try_from(opened.elapsed()).unwrap_or(SignedDuration::ZERO)));
-            if self.is_over() {
+            if self.desk.closes(self.failing) {
                 return self.finish();
             }
         }
@@ -194,26 +65,20 @@ impl Scribe {
         self.connection.pragma_update(None, "query_only", refuse).map_err(|error| self.desk.place.fault(error))
     }
 
-    fn is_over(&self) -> bool {
-        let mut queue = self.desk.queue();
-        queue.closed = queue.closing && (self.failing || queue.jobs.is_empty());
-        queue.closed
-    }
-
     /// Writes a batch and answers those who wait; false where the disk refused it, and it was put back.
     fn settle(&mut self, batch: Vec<Job>) -> bool {
         #[cfg(test)]
         let batch = self.meddle(batch);
         match self.write(&batch) {
-            Ok(kept) => {
-                self.answer(batch, kept);
-                if self.desk.health.borrow().is_err() {
-                    self.recovered();
+            Ok(taken) => {
+                // That nothing had to be written proves nothing of the disk.
+                if batch.iter().any(Job::is_written) {
+                    self.desk.written();
                 }
+                self.answer(batch, taken);
                 true
             }
-            Err(error) => {
-                let fault = self.desk.place.fault(error);
+            Err(fault) => {
                 self.desk.put_back(batch, &fault);
                 false
             }
@@ -233,20 +98,24 @@ impl Scribe {
         batch.into_iter().filter_map(apply).collect()
     }
 
-    fn recovered(&self) {
-        let mut queue = self.desk.queue();
-        if queue.jobs.len() < QUEUE_RECORDS {
-            queue.dropped = 0;
-            self.desk.health.send_modify(|health| *health = Ok(()));
+    /// One transaction over a batch, in the file that stands at the store's path; gives for each intent whether the books took it.
+    fn write(&mut self, batch: &[Job]) -> Result<VecDeque<bool>, LedgerFault> {
+        if !batch.iter().any(Job::is_written) {
+            return Ok(VecDeque::new());
         }
+        self.stand_firm()?;
+        let taken = self.commit(batch).map_err(|error| self.desk.place.fault(error))?;
+        // Once more: what was written to a file that nobody will find again is not in the books.
+        self.stand_firm()?;
+        Ok(taken)
     }
 
-    /// One transaction over a batch; gives for each intent whether the books took it.
-    fn write(&mut self, batch: &[Job]) -> rusqlite::Result<VecDeque<bool>> {
+    fn stand_firm(&self) -> Result<(), LedgerFault> {
+        if self.footing.is_lost() { Err(LedgerFault::Lost { place: self.desk.place.clone() }) } else { Ok(()) }
+    }
+
+    fn commit(&mut self, batch: &[Job]) -> rusqlite::Result<VecDeque<bool>> {
         let mut taken = VecDeque::new();
-        if !batch.iter().any(|job| matches!(job, Job::Record(_) | Job::Intend(..))) {
-            return Ok(taken);
-        }
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for job in batch {
             match job {

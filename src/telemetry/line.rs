@@ -38,6 +38,7 @@ pub(super) fn write(event: &Event, news: News) {
         }
         What::Untripped { by_operator } => info!(%account, by_operator, "max_release_fraction holds the account back no longer"),
         What::Reappeared { id } => warn!(%account, session = %id, "a session that had ended is listed as live again"),
+        What::BooksRefused { id, why } if news == News::Same => debug!(%account, session = %id, %why, "nothing was sent, as before"),
         What::BooksRefused { id, why } => error!(%account, session = %id, %why, "the ledger could not be written; nothing was sent"),
         What::Requesting { .. }
         | What::Answered { .. }

@@ -25,6 +25,8 @@ pub(super) struct Standings(BTreeMap<AccountName, Standing>);
 struct Standing {
     polled: Option<Poll>,
     skewed: bool,
+    /// The books did not take its last intent.
+    refused: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +50,8 @@ impl Standings {
                 self.of(event).polled(Poll { outcome: *outcome, fault, rejected: *rejected })
             }
             What::Skew { skew } => self.of(event).skewed(*skew),
+            What::BooksRefused { .. } => self.of(event).refused(true),
+            What::Requesting { .. } => self.of(event).refused(false),
             _ => News::New,
         }
     }
@@ -64,6 +68,11 @@ impl Standing {
             Some(_) if poll.is_well() => News::Recovered,
             _ => News::New,
         }
+    }
+
+    /// Every due session is refused again each second, for as long as the disk takes nothing.
+    fn refused(&mut self, refused: bool) -> News {
+        if std::mem::replace(&mut self.refused, refused) && refused { News::Same } else { News::New }
     }
 
     /// The skew's exact length changes with every answer; that there is one is news.

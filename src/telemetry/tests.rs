@@ -175,6 +175,13 @@ fn books_that_take_a_write_again_are_writable_again() {
 }
 
 #[test]
+fn books_that_go_on_refusing_are_told_once_until_a_request_goes_out() {
+    let refused = || What::BooksRefused { id: "s-1".into(), why: "disk full".into() };
+    let (text, _) = told(Shape::Text, "info", [refused(), refused(), refused(), What::Requesting { release: release() }, refused()]);
+    assert_eq!(text.matches("the ledger could not be written").count(), 2, "{text}");
+}
+
+#[test]
 fn asking_about_activity_is_counted_and_shadow_policies_stand_apart() {
     let heard = |finding| What::Heard { id: "s-1".into(), finding };
     let shadow = What::ShadowWouldRelease { id: "s-2".into(), policy: "trial".into(), limit: Limit::Budget, reason: "the budget is spent".into() };

@@ -8,6 +8,8 @@ mod browser_use;
 mod crash;
 mod crowds;
 mod demo;
+#[cfg(target_os = "linux")]
+mod disks;
 mod guardrails;
 mod idle;
 mod listing;
@@ -15,6 +17,8 @@ mod log;
 mod observing;
 mod once;
 mod operator;
+#[cfg(target_os = "linux")]
+mod power;
 mod releasing;
 mod secrets;
 mod shown;

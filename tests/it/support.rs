@@ -61,9 +61,18 @@ impl Process {
         found(&lines).unwrap_or_else(|| panic!("no line with {fragment:?} in:\n{}", lines.join("\n")))
     }
 
+    /// How many lines that it has said contain this.
+    pub(crate) fn lines_with(&self, fragment: &str) -> usize {
+        self.said.lines.lock().expect("no reader panics").iter().filter(|line| line.contains(fragment)).count()
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by its name: `TERM`, `INT`, `HUP`, `KILL`.
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().expect("kill is there");
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status().expect("kill is there");
         assert!(sent.success(), "SIG{name} could not be sent");
     }
 

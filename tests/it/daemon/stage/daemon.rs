@@ -15,7 +15,7 @@ pub(in crate::daemon) struct Daemon {
 
 impl Daemon {
     /// Waits until it watches, and learns where it listens.
-    pub(super) fn started(process: Process) -> Self {
+    pub(in crate::daemon) fn started(process: Process) -> Self {
         let line = process.line_with("watching in ");
         let (_, behind) = line.split_once("127.0.0.1:").expect("the address that it listens on");
         let port = behind.chars().take_while(char::is_ascii_digit).collect::<String>().parse().expect("a port");
