@@ -14,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{AccountSettings, Config};
-use crate::domain::name::PolicyName;
 use crate::domain::time::SignedDuration;
 use crate::domain::view::Mode;
 use crate::engine::{Engine, Pass};
@@ -229,6 +228,6 @@ async fn close(ledger: Ledger) {
 }
 
 fn declare(telemetry: &Telemetry, config: &Config) {
-    let policies: Vec<PolicyName> = config.policies.iter().map(|policy| policy.name.clone()).collect();
+    let policies = config.policies.iter().map(|policy| (policy.name.clone(), policy.rule.armed().collect())).collect();
     telemetry.metrics().declare(&config.accounts, &policies);
 }

@@ -12,6 +12,7 @@ mod doubt;
 mod explain;
 mod flight;
 mod judging;
+mod lately;
 mod pace;
 mod polling;
 mod port;
@@ -42,6 +43,7 @@ use crate::guardrails::Rails;
 use crate::policy::Occasion;
 use crate::policy::crowd::Crowds;
 use flight::Flight;
+pub use lately::Lately;
 use pace::Pace;
 use polling::Polling;
 pub use port::{Command, Input, Pass, Tally, Terms};
@@ -89,9 +91,9 @@ pub struct Engine {
     under_way: usize,
     /// When due sessions that wait for the pace or a guardrail are worth another look.
     release_wake: Option<Timestamp>,
-    stuck_told: usize,
     draining: bool,
-    census: Census,
+    lately: Lately,
+    census: Told,
     tally: Tally,
     outbox: VecDeque<Command>,
 }
@@ -105,10 +107,10 @@ struct Done {
 }
 
 /// Whether the gauges are behind, and when they were last told.
-#[derive(Clone, Copy, Debug, Default)]
-struct Census {
+#[derive(Clone, Copy, Debug)]
+struct Told {
     dirty: bool,
-    told_at: Option<Timestamp>,
+    at: Option<Timestamp>,
 }
 
 /// How long a session that is done is remembered.
@@ -145,9 +147,9 @@ impl Engine {
             told_tags: BTreeSet::new(),
             under_way: 0,
             release_wake: None,
-            stuck_told: 0,
             draining: false,
-            census: Census::default(),
+            lately: Lately::default(),
+            census: Told { dirty: false, at: None },
             tally: Tally::default(),
             outbox: VecDeque::new(),
             terms,
@@ -171,7 +173,6 @@ impl Engine {
                 self.read_at(&id, now);
             }
         }
-        self.tell_stuck();
         if self.rails.tripped(self.resumed_at(), self.moment(now)).is_some() {
             self.tell_tripped(self.moment(now));
         }
@@ -216,7 +217,7 @@ impl Engine {
         let line = self.roster.next_at(moment).filter(|_| !self.draining);
         let witness = self.has_called_witness().then_some(now);
         let read = self.reads.first().map(|(at, _)| *at).into_iter().chain(witness).min().map(|at| at.max(self.pace.next_at(Operation::Read, now)));
-        let census = self.census.told_at.filter(|_| self.census.dirty).map(|told| later(told, CENSUS_INTERVAL));
+        let census = self.census.at.filter(|_| self.census.dirty).map(|told| later(told, CENSUS_INTERVAL));
         let full = self.under_way >= self.most_under_way();
         let calls = if full { [None; 3] } else { [read, self.release_wake, self.asking_wake] };
         [poll, line, census].into_iter().chain(calls).flatten().min()
@@ -300,6 +301,7 @@ impl Engine {
             self.polling.soon(now);
         }
         self.polling.hasten(later(now, terms.poll_interval));
+        self.lately.forget_all_but(&terms.policies);
         self.terms = terms;
         self.recount_wanted = true;
         self.told_tags.clear();

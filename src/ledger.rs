@@ -17,6 +17,7 @@ mod schema;
 mod tests;
 mod writer;
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -109,11 +110,22 @@ impl Ledger {
     /// As [`Reader::lived`]; sees everything that was recorded before. Read beside the writer, on a connection of its own: however many rows there are,
     /// no intent waits for them.
     pub async fn lived(&self, account: &AccountName, since: Timestamp, each: impl FnMut(Lived) + Send + 'static) -> Result<(), LedgerFault> {
+        let account = account.clone();
+        self.beside(move |reader| reader.lived(&account, since, each)).await
+    }
+
+    /// As [`Reader::latest`], in the same way.
+    pub async fn latest(&self, account: &AccountName, each: impl FnMut(Lived) -> ControlFlow<()> + Send + 'static) -> Result<(), LedgerFault> {
+        let account = account.clone();
+        self.beside(move |reader| reader.latest(&account, each)).await
+    }
+
+    async fn beside(&self, read: impl FnOnce(&Reader) -> Result<(), LedgerFault> + Send + 'static) -> Result<(), LedgerFault> {
         let (reply, answer) = oneshot::channel();
         self.inner.desk.put(Job::CatchUp(reply));
         answer.await.unwrap_or_else(|_| Err(self.closed()))?;
-        let (place, account) = (self.inner.desk.place.clone(), account.clone());
-        let read = move || Reader::over(place.clone(), place.connect_for_reading()?).lived(&account, since, each);
+        let place = self.inner.desk.place.clone();
+        let read = move || read(&Reader::over(place.clone(), place.connect_for_reading()?));
         let failed = |error: tokio::task::JoinError| LedgerFault::Other { place: self.inner.desk.place.clone(), detail: error.to_string() };
         tokio::task::spawn_blocking(read).await.map_err(failed)?
     }

@@ -77,6 +77,8 @@ pub struct Recall {
     pub would_release: Vec<(SessionId, PolicyName, Limit)>,
     /// What shadow policies have.
     pub shadowed: Vec<(SessionId, PolicyName, Limit)>,
+    /// When a session last fell due by each limit, as far as something came of that; the provider's time.
+    pub fell_due: Vec<(PolicyName, Limit, Timestamp)>,
     /// Where the account was when all this was written; nothing in books that do not say.
     pub home: Option<String>,
     pub tripped_at: Option<Timestamp>,

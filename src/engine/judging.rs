@@ -45,6 +45,7 @@ impl Engine {
         if let Some(tracked) = self.roster.get_mut(id) {
             tracked.shadows = shadows.into_iter().map(|(policy, judgement)| (policy, judgement.verdict)).collect();
         }
+        self.note_what_is_due(id, moment);
         self.keep_from_line(id, now);
         self.count_shadows(id, moment);
     }
@@ -113,6 +114,7 @@ impl Engine {
     }
 }
 
-fn is_due(verdict: &Verdict, now: Timestamp) -> Option<&Deadline> {
+/// Its deadline, where that has come.
+pub(super) fn is_due(verdict: &Verdict, now: Timestamp) -> Option<&Deadline> {
     verdict.falls_due().filter(|deadline| deadline.at <= now)
 }

@@ -136,7 +136,7 @@ impl Engine {
             Err(fault) => self.learn_nothing(fault, now),
         }
         self.census.dirty = true;
-        self.census.told_at = None;
+        self.census.at = None;
     }
 
     fn learn_all(&mut self, complete: Complete, sent_at: Timestamp, now: Timestamp) {

@@ -1,5 +1,7 @@
 //! How long each session ran, for budgets: read row by row, so that a million of them need no more memory than one.
 
+use std::ops::ControlFlow;
+
 use rusqlite::{Connection, Row, params};
 use serde_json::Value;
 
@@ -26,6 +28,20 @@ pub(super) fn lived(books: &Connection, account: &AccountName, since: Timestamp,
         let lived = one(row)?;
         if lived.until >= since {
             each(lived);
+        }
+    }
+    Ok(())
+}
+
+/// Sessions that are looked through, the latest first: what was longer ago than all of these counts as never.
+const LATEST_SESSIONS: usize = 10_000;
+
+pub(super) fn latest(books: &Connection, account: &AccountName, mut each: impl FnMut(Lived) -> ControlFlow<()>) -> rusqlite::Result<()> {
+    let mut statement = books.prepare_cached(&format!("{LIVED} ORDER BY coalesce(ended_at, last_seen_at) DESC LIMIT {LATEST_SESSIONS}"))?;
+    let mut rows = statement.query(params![account.as_str(), i64::MIN])?;
+    while let Some(row) = rows.next()? {
+        if each(one(row)?).is_break() {
+            break;
         }
     }
     Ok(())

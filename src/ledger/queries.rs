@@ -1,5 +1,6 @@
 //! What the books are asked.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
@@ -95,6 +96,11 @@ impl Reader {
         self.ask(|books| lived::lived(books, account, since, each))
     }
 
+    /// The sessions seen or over last, the latest first, until `each` has heard enough; [`Self::lived`] says what of them.
+    pub fn latest(&self, account: &AccountName, each: impl FnMut(Lived) -> ControlFlow<()>) -> Result<(), LedgerFault> {
+        self.ask(|books| lived::latest(books, account, each))
+    }
+
     fn ask<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, LedgerFault> {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         // One transaction, so that several statements see one state of the books.
@@ -144,6 +150,7 @@ pub(super) fn recall(books: &Connection, name: &AccountName, now: Timestamp) -> 
         activities: activities(books, name, later(now, -RECALLED_ACTIVITIES))?,
         would_release: all(books, would_release, params![name.as_str(), false], counted)?,
         shadowed: all(books, would_release, params![name.as_str(), true], counted)?,
+        fell_due: all(books, FELL_DUE, [name.as_str()], fell_due)?,
         ..state
     };
     Ok(recalled)
@@ -159,6 +166,16 @@ fn activities(books: &Connection, name: &AccountName, seen_since: Timestamp) -> 
         tracing::warn!(account = %name, sessions = unreadable, "what the books remember of these sessions' activity cannot be read; it counts as not known");
     }
     Ok(found.into_iter().filter_map(|(id, activity)| Some((id, activity?))).collect())
+}
+
+/// Releases have their deadlines; what would have been released was counted when it was due.
+const FELL_DUE: &str = "SELECT policy, limit_word, max(at) AS at FROM (
+         SELECT policy, limit_word, deadline_at AS at FROM releases WHERE account = ?1
+         UNION ALL SELECT policy, limit_word, counted_at FROM would_release WHERE account = ?1)
+     GROUP BY policy, limit_word ORDER BY policy, limit_word";
+
+fn fell_due(row: &Row<'_>) -> rusqlite::Result<(PolicyName, Limit, Timestamp)> {
+    Ok((rows::policy(row)?, word(row, "limit_word", Limit::from_word)?, instant(row, "at")?))
 }
 
 fn guardrail(row: &Row<'_>) -> rusqlite::Result<Recall> {

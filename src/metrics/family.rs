@@ -8,6 +8,11 @@ use prometheus::{CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounterVe
 /// The labels of one series.
 pub(super) type Labels = HashMap<String, String>;
 
+/// The value of one of them; empty where there is no such label.
+pub(super) fn value<'a>(labels: &'a Labels, name: &str) -> &'a str {
+    labels.get(name).map_or("", String::as_str)
+}
+
 pub(super) trait Family: Sized {
     fn declare(name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> Result<Self>;
 

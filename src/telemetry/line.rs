@@ -17,7 +17,7 @@ pub(super) fn write(event: &Event, news: News) {
             polled(account, news, Poll { outcome: *outcome, live: *live, rejected: *rejected, fault })
         }
         What::Skew { skew } => skewed(account, *skew, news),
-        What::Census { .. } | What::StuckCount { .. } => {}
+        What::Census(_) => {}
         What::Heard { id, finding } => debug!(%account, session = %id, %finding, "asked the provider about this session's activity"),
         What::TagUnreadable { id, policy, tag, found, why } => {
             warn!(%account, session = %id, %policy, %tag, %found, %why, "a tag is no duration; the policy's own limit holds");

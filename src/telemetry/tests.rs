@@ -7,7 +7,7 @@ use serde_json::json;
 use super::log::{Shape, subscriber};
 use super::*;
 use crate::domain::activity::Finding;
-use crate::domain::event::{Operation, PollOutcome, What};
+use crate::domain::event::{Census, Operation, PollOutcome, What};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::name::{Kind, Provider};
 use crate::domain::release::{Outcome, Release, RequestOutcome};
@@ -204,13 +204,9 @@ fn a_census_tells_what_shadow_policies_would_change_and_what_budgets_have_left()
         left: SignedDuration::from_hours(12),
         spent_at: None,
     };
-    let census = What::Census {
-        sessions: BTreeMap::new(),
-        holds: BTreeMap::new(),
-        shadows: BTreeMap::from([(("trial".into(), Change::WouldSpare), 2)]),
-        budgets: vec![budget],
-    };
-    let (_, metrics) = told(Shape::Text, "debug", [census]);
+    let shadows = BTreeMap::from([(("trial".into(), Change::WouldSpare), 2)]);
+    let census = Census { shadows, budgets: vec![budget], ..Census::default() };
+    let (_, metrics) = told(Shape::Text, "debug", [What::Census(Box::new(census))]);
     assert_eq!(metrics.shadow_changes.with_label_values(&["growth", "trial", "would_spare"]).get(), 2);
     assert!((metrics.budget_left.with_label_values(&["growth", "research", "ml"]).get() - 43_200.0).abs() < 1e-9);
 }

@@ -96,6 +96,7 @@ impl Books {
                 .collect(),
             would_release: self.would_release.iter().cloned().collect(),
             shadowed: self.shadowed.iter().cloned().collect(),
+            fell_due: Vec::new(),
             home: None,
             tripped_at: self.tripped_at,
             allowance_opened_at: self.allowance_opened_at,

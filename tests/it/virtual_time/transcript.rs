@@ -73,7 +73,6 @@ impl Transcript {
             What::AlreadyEnded { release } => format!("{} had already ended, nothing saved", self.named(&release.id)),
             What::Stuck { release } => format!("{} is stuck after {} requests", self.named(&release.id), release.attempts),
             What::Failed { release } => format!("{} failed: {}", self.named(&release.id), release.fault.as_deref().unwrap_or("no reason")),
-            What::StuckCount { count } => format!("{count} stuck"),
             What::Refused { fault, again_at } => format!("refused ({fault}), asked again in {}", human(between(now, *again_at))),
             What::Silenced { until } => format!("silent for {}", human(between(now, *until))),
             What::Tripped { requested, live } => format!("tripped: {requested} of {live}"),
