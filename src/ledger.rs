@@ -18,9 +18,9 @@ mod tests;
 mod writer;
 
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
@@ -35,7 +35,8 @@ pub use fault::{LedgerFault, Place};
 pub use operator::{Operator, Resumed};
 pub use queries::Reader;
 pub use report::By;
-use writer::{Desk, Job, Writer};
+pub use writer::Scribe;
+use writer::{Desk, Job};
 
 /// How the daemon opens its books.
 #[derive(Clone, Copy, Debug)]
@@ -60,15 +61,22 @@ struct Inner {
 impl Ledger {
     /// Opens the books for writing: creates or migrates them, and takes the store's lock. A file that is foreign, newer or damaged is refused untouched.
     pub fn open(path: &StorePath, options: OpenOptions) -> Result<Self, LedgerFault> {
+        let (ledger, scribe) = Self::open_with_scribe(path, options)?;
+        let work = move || scribe.work(options.now);
+        let thread = std::thread::Builder::new().name("ledger".to_owned()).spawn(work).map_err(|error| ledger.inner.desk.place.io_fault(&error))?;
+        *ledger.inner.thread() = Some(thread);
+        Ok(ledger)
+    }
+
+    /// The same, with the scribe to be turned by hand: in virtual time nothing happens by itself, and what has not been written dies with the scribe.
+    pub fn open_with_scribe(path: &StorePath, options: OpenOptions) -> Result<(Self, Scribe), LedgerFault> {
         let place = Place::of(path);
         let (connection, lock) = place.open_for_daemon()?;
         let orders = queries::orders(&connection).map_err(|error| place.fault(error))?;
         let reader = Reader::over(place.clone(), place.connect_for_reading()?);
-        let desk = Arc::new(Desk::new(place.clone(), orders));
-        let OpenOptions { retention, now } = options;
-        let writer = Writer { desk: desk.clone(), connection, retention, opened_at: now, opened: Instant::now(), lock };
-        let thread = std::thread::Builder::new().name("ledger".to_owned()).spawn(move || writer.run()).map_err(|error| place.io_fault(&error))?;
-        Ok(Self { inner: Arc::new(Inner { desk, reader, thread: Mutex::new(Some(thread)) }) })
+        let desk = Arc::new(Desk::new(place, orders));
+        let scribe = Scribe::new(desk.clone(), connection, lock, options);
+        Ok((Self { inner: Arc::new(Inner { desk, reader, thread: Mutex::default() }) }, scribe))
     }
 
     /// Writes a release before it is requested. It is on the disk when this returns `Ok`; on an error it is not kept, and the request must not be sent.
@@ -150,8 +158,12 @@ impl Ledger {
 }
 
 impl Inner {
+    fn thread(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.thread.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn close(&self) {
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self.thread().take();
         if let Some(thread) = thread {
             self.desk.start_closing();
             // The thread ends by itself; a panic in it has been said by the panic hook already.

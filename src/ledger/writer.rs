@@ -1,4 +1,5 @@
-//! The one thread that writes the books. It takes what is queued in order, as one transaction, and keeps what could not be written until it can.
+//! The one hand that writes the books. It takes what is queued in order, as one transaction, and keeps what could not be written until it can. In the
+//! daemon a thread keeps it turning.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,7 +10,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::fault::{LedgerFault, Place};
 use super::file::Lock;
-use super::{apply, queries, retention};
+use super::{OpenOptions, apply, queries, retention};
 use crate::domain::hold::Orders;
 use crate::domain::name::AccountName;
 use crate::domain::record::{Recall, Record};
@@ -22,7 +23,7 @@ pub(super) const QUEUE_RECORDS: usize = 10_000;
 const BATCH_JOBS: usize = 1_000;
 /// How often the thread looks for orders of other processes, and tries again what it could not write.
 const TICK: Duration = Duration::from_millis(200);
-const FORGET_EVERY: Duration = Duration::from_secs(60 * 60);
+const FORGET_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
 type Reply<T> = oneshot::Sender<Result<T, LedgerFault>>;
 
@@ -120,12 +121,16 @@ impl Desk {
     }
 
     /// Waits for work until the tick; while the disk cannot be written, only somebody who waits for an answer makes it try before that.
-    fn take(&self, failing: bool) -> Vec<Job> {
+    fn wait(&self, failing: bool) {
         let idle = |queue: &mut Queue| {
             let work = if failing { queue.jobs.iter().any(Job::wants_an_answer) } else { !queue.jobs.is_empty() };
             !work && !queue.closing
         };
-        let (mut queue, _) = self.wake.wait_timeout_while(self.queue(), TICK, idle).unwrap_or_else(PoisonError::into_inner);
+        drop(self.wake.wait_timeout_while(self.queue(), TICK, idle).unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn take(&self) -> Vec<Job> {
+        let mut queue = self.queue();
         let count = queue.jobs.len().min(BATCH_JOBS);
         queue.jobs.drain(..count).collect()
     }
@@ -143,39 +148,55 @@ impl Desk {
     }
 }
 
-/// The thread's own things.
-pub(super) struct Writer {
-    pub(super) desk: Arc<Desk>,
-    pub(super) connection: Connection,
-    pub(super) retention: SignedDuration,
-    pub(super) opened_at: Timestamp,
-    pub(super) opened: Instant,
-    /// Given back when the thread ends.
-    pub(super) lock: Lock,
+/// Writes the books, turn by turn.
+pub struct Scribe {
+    desk: Arc<Desk>,
+    connection: Connection,
+    retention: SignedDuration,
+    failing: bool,
+    /// The state of the books in which operators' orders were last looked for.
+    seen_version: Option<i64>,
+    forget_at: Timestamp,
+    /// Given back with the scribe.
+    lock: Lock,
 }
 
-impl Writer {
-    /// Works until the handles say that it is over, and everything that can be written is.
-    pub(super) fn run(mut self) {
-        let mut failing = false;
-        let mut seen_version = None;
-        let mut forget_at = self.opened;
+impl Scribe {
+    pub(super) fn new(desk: Arc<Desk>, connection: Connection, lock: Lock, options: OpenOptions) -> Self {
+        let OpenOptions { retention, now } = options;
+        Self { desk, connection, retention, failing: false, seen_version: None, forget_at: now, lock }
+    }
+
+    /// Works until the handles say that it is over, and everything that can be written is. Time goes on from `opened_at`.
+    pub(super) fn work(mut self, opened_at: Timestamp) {
+        let opened = Instant::now();
         loop {
-            let batch = self.desk.take(failing);
-            failing = !self.settle(batch);
-            self.look_for_orders(&mut seen_version);
-            if !failing && Instant::now() >= forget_at && !self.forget_some() {
-                forget_at = Instant::now() + FORGET_EVERY;
-            }
-            if self.is_over(failing) {
+            self.desk.wait(self.failing);
+            self.turn(later(opened_at, SignedDuration::try_from(opened.elapsed()).unwrap_or(SignedDuration::ZERO)));
+            if self.is_over() {
                 return self.finish();
             }
         }
     }
 
-    fn is_over(&self, failing: bool) -> bool {
+    /// Does what there is to do, and waits for nothing but the disk: writes a batch, answers those who wait, looks for operators' orders, forgets.
+    pub fn turn(&mut self, now: Timestamp) {
+        let batch = self.desk.take();
+        self.failing = !self.settle(batch);
+        self.look_for_orders();
+        if !self.failing && now >= self.forget_at && !self.forget_some(now) {
+            self.forget_at = later(now, FORGET_EVERY);
+        }
+    }
+
+    /// From now on the store refuses every write, as a full disk does, or takes them again.
+    pub fn refuse_writes(&self, refuse: bool) -> Result<(), LedgerFault> {
+        self.connection.pragma_update(None, "query_only", refuse).map_err(|error| self.desk.place.fault(error))
+    }
+
+    fn is_over(&self) -> bool {
         let mut queue = self.desk.queue();
-        queue.closed = queue.closing && (failing || queue.jobs.is_empty());
+        queue.closed = queue.closing && (self.failing || queue.jobs.is_empty());
         queue.closed
     }
 
@@ -263,13 +284,13 @@ impl Writer {
     }
 
     /// Publishes what other processes have written since the last look. A look that fails is repeated at the next tick.
-    fn look_for_orders(&self, seen_version: &mut Option<i64>) {
+    fn look_for_orders(&mut self) {
         let version = self.connection.pragma_query_value(None, "data_version", |row| row.get(0)).ok();
-        if version.is_some() && version == *seen_version {
+        if version.is_some() && version == self.seen_version {
             return;
         }
         if let Ok(orders) = queries::orders(&self.connection) {
-            *seen_version = version;
+            self.seen_version = version;
             self.desk.orders.send_if_modified(|known| {
                 let changed = **known != orders;
                 if changed {
@@ -281,8 +302,7 @@ impl Writer {
     }
 
     /// Forgets a batch of what is too old; true where there is more. A fault waits for the next hour: nothing depends on it.
-    fn forget_some(&mut self) -> bool {
-        let now = later(self.opened_at, SignedDuration::try_from(self.opened.elapsed()).unwrap_or(SignedDuration::ZERO));
+    fn forget_some(&mut self, now: Timestamp) -> bool {
         let retention = self.retention;
         let forgotten = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).and_then(|transaction| {
             let more = retention::forget_some(&transaction, retention, now)?;
