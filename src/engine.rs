@@ -7,6 +7,7 @@
 mod asking;
 mod backoff;
 mod confirming;
+mod counted;
 mod counting;
 mod doubt;
 mod explain;
@@ -33,15 +34,15 @@ use crate::domain::exchange::Exchange;
 use crate::domain::fault::Fault;
 use crate::domain::hold::Orders;
 use crate::domain::listing::ClockReading;
-use crate::domain::name::{PolicyName, SessionId};
+use crate::domain::name::SessionId;
 use crate::domain::record::{Recall, Record};
 use crate::domain::release::Release;
 use crate::domain::session::{Parts, Session};
 use crate::domain::time::{Moment, SignedDuration, Timestamp, floor_millis, later};
-use crate::domain::verdict::Limit;
 use crate::guardrails::Rails;
 use crate::policy::Occasion;
 use crate::policy::crowd::Crowds;
+use counted::Counted;
 use flight::Flight;
 pub use lately::Lately;
 use pace::Pace;
@@ -70,7 +71,7 @@ pub struct Engine {
     reads: BTreeSet<(Timestamp, SessionId)>,
     /// Sessions that are over and done with, with when we learnt it (ours): a listing that lags is not a new session.
     done: BTreeMap<SessionId, Done>,
-    would_release: BTreeSet<(SessionId, PolicyName, Limit)>,
+    would_release: Counted,
     crowds: Crowds,
     /// Something changed that the crowds may hang on.
     recount_wanted: bool,
@@ -86,7 +87,7 @@ pub struct Engine {
     quota: Quota,
     /// When sessions that wait to be asked about are worth another look.
     asking_wake: Option<Timestamp>,
-    shadowed: BTreeSet<(SessionId, PolicyName, Limit)>,
+    shadowed: Counted,
     told_tags: BTreeSet<SessionId>,
     under_way: usize,
     /// When due sessions that wait for the pace or a guardrail are worth another look.
@@ -128,7 +129,7 @@ impl Engine {
             rails: Rails::new(terms.guardrails.clone()),
             polling: Polling::new(&recall, now),
             quota: Quota::new(terms.evidence_per_minute),
-            would_release: recall.would_release.iter().cloned().collect(),
+            would_release: Counted::recalled(&recall.would_release),
             orders,
             skew: Skew::default(),
             roster: Roster::default(),
@@ -143,7 +144,7 @@ impl Engine {
             remembered: recall.activities.iter().cloned().collect(),
             asking: BTreeMap::new(),
             asking_wake: None,
-            shadowed: recall.shadowed.iter().cloned().collect(),
+            shadowed: Counted::recalled(&recall.shadowed),
             told_tags: BTreeSet::new(),
             under_way: 0,
             release_wake: None,

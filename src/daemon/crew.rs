@@ -10,7 +10,8 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::config::{AccountSettings, Config};
-use crate::daemon::account::{AccountLoop, Control, Pulse, in_our_time};
+use crate::daemon::account::{AccountLoop, Control, in_our_time};
+use crate::daemon::pulse::Pulse;
 use crate::domain::name::{AccountName, Provider};
 use crate::domain::record::{Lived, Recall, Record};
 use crate::domain::view::Mode;
@@ -38,6 +39,8 @@ pub struct Ground {
     pub clock: Clock,
     pub ledger: Ledger,
     pub telemetry: Arc<Telemetry>,
+    /// Of the daemon's own loop, which waits while accounts are made ready one after the other.
+    pub pulse: Arc<Pulse>,
 }
 
 /// How to reach one loop from outside.
@@ -108,6 +111,7 @@ impl Crew {
         let mut recruits = Vec::new();
         for settings in &setup.config.accounts {
             recruits.push(self.recruit(setup, settings).await?);
+            self.ground.pulse.beat(&self.ground.clock);
         }
         self.dismiss(&recruits).await;
         for recruit in recruits {

@@ -76,6 +76,8 @@ pub enum What {
     Tripped { requested: usize, live: usize },
     /// The fraction holds no longer.
     Untripped { by_operator: bool },
+    /// The account's budgets have more groups than are counted: those beyond count as having spent nothing.
+    TooManyGroups { most: usize },
     /// A session that the provider had called ended is listed as live again.
     Reappeared { id: SessionId },
     /// An intent could not be written, so that nothing was sent.

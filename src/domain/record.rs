@@ -73,7 +73,7 @@ pub struct Recall {
     pub seen: Vec<(SessionId, Timestamp)>,
     /// What is known of the activity of sessions that were seen within the last day, and are not known to be over.
     pub activities: Vec<(SessionId, Activity)>,
-    /// What observe mode has counted already.
+    /// What observe mode has counted already, of sessions that are not known to have been over for a day.
     pub would_release: Vec<(SessionId, PolicyName, Limit)>,
     /// What shadow policies have.
     pub shadowed: Vec<(SessionId, PolicyName, Limit)>,

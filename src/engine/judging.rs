@@ -106,7 +106,7 @@ impl Engine {
 
     fn count_shadow(&mut self, id: &SessionId, deadline: &Deadline, now: Moment) {
         let (policy, limit) = (deadline.policy.clone(), deadline.limit);
-        if self.shadowed.insert((id.clone(), policy.clone(), limit)) {
+        if self.shadowed.count(id, &policy, limit) {
             let at = floor_millis(now.theirs);
             self.write(Record::WouldRelease { account: self.terms.account.clone(), id: id.clone(), policy: policy.clone(), limit, shadow: true, at });
             self.tell(What::ShadowWouldRelease { id: id.clone(), policy, limit, reason: due_reason(deadline) });

@@ -9,6 +9,7 @@ use crate::domain::hold::{Hold, OperatorHold, Pause};
 use crate::domain::listing::{ClockReading, Listing, RejectedRow, Rows};
 use crate::domain::name::{Kind, Provider};
 use crate::domain::session::{Phase, Session};
+use crate::domain::verdict::Limit;
 use crate::domain::view::Mode;
 use crate::guardrails::Guardrails;
 use crate::policy::max_age::MaxAge;
@@ -337,6 +338,7 @@ fn an_early_answer_of_a_clock_that_was_set_back_gives_no_negative_overrun() {
 mod crowds;
 mod ends;
 mod idle;
+mod memory;
 mod parts;
 mod precedence;
 mod properties;

@@ -27,6 +27,9 @@ const RECALLED_SESSIONS: SignedDuration = SignedDuration::from_hours(1);
 /// How long ago a session may have been seen for its activity to be worth remembering.
 const RECALLED_ACTIVITIES: SignedDuration = SignedDuration::from_hours(24);
 
+/// How long ago a session may have ended for what was counted of it to be worth remembering: it is over, and would have to be listed again.
+const RECALLED_COUNTS: SignedDuration = SignedDuration::from_hours(24);
+
 /// Asks the books and cannot write. Its calls block for as long as a query takes.
 #[derive(Clone, Debug)]
 pub struct Reader {
@@ -141,15 +144,17 @@ pub(super) fn recall(books: &Connection, name: &AccountName, now: Timestamp) -> 
     let releases = "SELECT * FROM releases WHERE account = ?1 AND ((outcome NOT IN ('confirmed', 'already_ended') AND confirmed_at IS NULL) OR requested_at >= ?2)
          ORDER BY requested_at, id";
     let seen = "SELECT id, last_seen_at FROM sessions WHERE account = ?1 AND last_seen_at >= ?2 ORDER BY id";
-    let would_release = "SELECT id, policy, limit_word FROM would_release WHERE account = ?1 AND shadow = ?2 ORDER BY id, policy, limit_word";
+    let would_release = "SELECT id, policy, limit_word FROM would_release AS counted WHERE account = ?1 AND shadow = ?2
+         AND NOT EXISTS (SELECT 1 FROM sessions WHERE account = counted.account AND id = counted.id AND ended_at < ?3)
+         ORDER BY id, policy, limit_word";
     let guard = "SELECT home, tripped_at, allowance_opened_at, last_complete_at FROM accounts WHERE account = ?1";
     let state = books.prepare_cached(guard)?.query_row([name.as_str()], guardrail).optional()?.unwrap_or_default();
     let recalled = Recall {
         releases: all(books, releases, params![name.as_str(), ago(RECALLED_RELEASES)], rows::release)?,
         seen: all(books, seen, params![name.as_str(), ago(RECALLED_SESSIONS)], |row| Ok((session(row, "id")?, instant(row, "last_seen_at")?)))?,
         activities: activities(books, name, later(now, -RECALLED_ACTIVITIES))?,
-        would_release: all(books, would_release, params![name.as_str(), false], counted)?,
-        shadowed: all(books, would_release, params![name.as_str(), true], counted)?,
+        would_release: all(books, would_release, params![name.as_str(), false, ago(RECALLED_COUNTS)], counted)?,
+        shadowed: all(books, would_release, params![name.as_str(), true, ago(RECALLED_COUNTS)], counted)?,
         fell_due: all(books, FELL_DUE, [name.as_str()], fell_due)?,
         ..state
     };

@@ -47,6 +47,7 @@ pub(super) fn count(metrics: &Metrics, event: &Event) {
         | What::Failed { .. }
         | What::Refused { .. }
         | What::Silenced { .. }
+        | What::TooManyGroups { .. }
         | What::Reappeared { .. } => {}
     }
 }

@@ -37,6 +37,7 @@ pub(super) fn write(event: &Event, news: News) {
             );
         }
         What::Untripped { by_operator } => info!(%account, by_operator, "max_release_fraction holds the account back no longer"),
+        What::TooManyGroups { most } => warn!(%account, most, "budgets have more groups than are counted; the runtime of those beyond is left out"),
         What::Reappeared { id } => warn!(%account, session = %id, "a session that had ended is listed as live again"),
         What::BooksRefused { id, why } => error!(%account, session = %id, %why, "the ledger could not be written; nothing was sent"),
         What::Requesting { .. }

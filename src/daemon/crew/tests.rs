@@ -46,7 +46,7 @@ fn crew() -> Crew {
     let options = OpenOptions { retention: SignedDuration::ZERO, now: clock.now() };
     let ledger = Ledger::open(&StorePath::Memory, options).unwrap();
     let telemetry = Arc::new(Telemetry::new(Metrics::new("test", "test").unwrap()));
-    Crew::new(Ground { clock, ledger, telemetry }, Pass::Daemon)
+    Crew::new(Ground { clock, ledger, telemetry, pulse: Arc::new(Pulse::new(&clock)) }, Pass::Daemon)
 }
 
 /// A provider that takes connections and never answers.

@@ -75,6 +75,7 @@ impl Transcript {
             What::Failed { release } => format!("{} failed: {}", self.named(&release.id), release.fault.as_deref().unwrap_or("no reason")),
             What::Refused { fault, again_at } => format!("refused ({fault}), asked again in {}", human(between(now, *again_at))),
             What::Silenced { until } => format!("silent for {}", human(between(now, *until))),
+            What::TooManyGroups { most } => format!("budgets have more than {most} groups"),
             What::Tripped { requested, live } => format!("tripped: {requested} of {live}"),
             What::Untripped { by_operator } => format!("no longer tripped{}", if *by_operator { ", by an operator" } else { "" }),
             What::Reappeared { id } => format!("{} is listed again although it had ended", self.named(id)),
