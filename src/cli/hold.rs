@@ -33,10 +33,16 @@ pub struct Flags {
     pub format: Format,
 }
 
+/// The longest id or reason that is taken down, in characters: the daemon keeps it in mind, and shows it beside each session that it holds back.
+const LONGEST_TEXT: usize = 500;
+
 /// Reads a text that must say something.
 pub fn filled(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    if text.is_empty() { Err("must not be empty".to_owned()) } else { Ok(text.to_owned()) }
+    match text.trim() {
+        "" => Err("must not be empty".to_owned()),
+        text if text.chars().count() > LONGEST_TEXT => Err(format!("longer than {LONGEST_TEXT} characters")),
+        text => Ok(text.to_owned()),
+    }
 }
 
 fn length(text: &str) -> Result<SignedDuration, String> {

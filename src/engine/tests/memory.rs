@@ -91,7 +91,7 @@ fn of_what_went_out_of_sight_only_so_much_is_remembered_and_what_was_seen_last()
 #[test]
 fn groups_beyond_those_that_are_counted_are_told_of_once_and_break_nothing() {
     let per = Some(Per::Metadata("team".to_owned()));
-    let budget = Budget { allowed: mins(1), per, every: Every::Month, time_zone: jiff::tz::TimeZone::UTC, release: Order::Oldest };
+    let budget = Budget { allowed: mins(10_000), per, every: Every::Month, time_zone: jiff::tz::TimeZone::UTC, release: Order::Oldest };
     let all = Policy {
         name: "all".into(),
         selector: Selector::All,
@@ -106,6 +106,6 @@ fn groups_beyond_those_that_are_counted_are_told_of_once_and_break_nothing() {
     let teams = |from: usize, to: usize| listing((from..=to).map(|n| session(&format!("s{n}"), json!({ "team": n }))).collect());
     let one_more = MOST_GROUPS + 1;
     let shown = [teams(0, MOST_GROUPS), teams(one_more, one_more), teams(one_more, one_more), teams(0, 0), teams(0, 0)];
-    let said: Vec<usize> = shown.into_iter().zip([0, 1, 3, 4, 6].map(hour)).map(|(shown, now)| told(&list(&mut engine, shown, now))).collect();
-    assert_eq!((said, engine.runtime.remembers()), (vec![0, 0, 1, 0, 0], MOST_GROUPS));
+    let said: Vec<usize> = shown.into_iter().zip([1, 2, 4, 5, 7].map(hour)).map(|(shown, now)| told(&list(&mut engine, shown, now))).collect();
+    assert_eq!((said, engine.runtime.remembers()), (vec![0, 1, 0, 0, 0], MOST_GROUPS));
 }
