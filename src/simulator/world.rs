@@ -244,6 +244,19 @@ impl World {
         self.sessions.values()
     }
 
+    pub fn life(&self, id: &SessionId) -> Option<&Life> {
+        self.sessions.get(id)
+    }
+
+    /// Somebody asks for a session's release by other means than this API's client: its owner's dashboard, or another program with the same key.
+    pub fn release(&mut self, id: &SessionId, now: Timestamp) {
+        self.advance(now);
+        let at = self.time(now);
+        if let Some(life) = self.sessions.get_mut(id) {
+            life.request_release(at);
+        }
+    }
+
     /// Every agent session with its future, in the order of the ids.
     pub fn agents(&self) -> impl Iterator<Item = &Agent> {
         self.agents.values()

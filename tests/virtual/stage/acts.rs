@@ -44,6 +44,10 @@ pub(crate) enum Act {
     OwnerEnds {
         name: String,
     },
+    /// Another program with the same key asks for its release.
+    SomebodyReleases {
+        name: String,
+    },
     /// An agent session is given another task, for which it opens a browser where it has none.
     GiveTask {
         name: String,
@@ -82,9 +86,18 @@ pub(crate) enum Act {
         down: SignedDuration,
         clock_set: SignedDuration,
     },
+    /// The process dies after so many more steps: a command, a write, a request that arrives, an answer that is heard.
+    KillIn {
+        steps: u32,
+    },
     /// The books can't be written for this long.
     BooksRefuse {
         length: SignedDuration,
+    },
+    BooksTake,
+    /// From now on each write takes so long.
+    SlowDisk {
+        latency: SignedDuration,
     },
     Reload(Box<Terms>),
     Drain,
@@ -100,13 +113,17 @@ pub(crate) enum Lasts {
 }
 
 impl Stage {
-    pub(super) fn act(&mut self, act: Act) {
+    pub(super) fn act(&mut self, node: usize, act: Act) {
         self.transcript.act(self.now, &act);
         match act {
             Act::Create { name, new } => self.create(&name, new),
             Act::OwnerEnds { name } => {
                 let (id, now) = (self.id(&name), self.now);
                 self.world.with(|world| world.end(&id, Cause::Closed, world.time(now)));
+            }
+            Act::SomebodyReleases { name } => {
+                let (id, now) = (self.id(&name), self.now);
+                self.world.with(|world| world.release(&id, now));
             }
             Act::GiveTask { name } => {
                 let (id, key, now) = (self.id(&name), self.face.key(), self.now);
@@ -120,40 +137,61 @@ impl Stage {
                 let (id, now) = (self.id(&name), self.now);
                 self.world.with(|world| assert!(world.act(&id, act, now), "{name} is not there to be used"));
             }
-            Act::Hold { name, length, reason } => {
-                let (session, now) = (self.id(&name), self.ours());
-                self.orders.holds.insert(session.clone(), OperatorHold { session, placed_at: now, until: later(now, length), reason });
-                self.ordered();
-            }
-            Act::Lift { name } => {
-                self.orders.holds.remove(&self.id(&name));
-                self.ordered();
-            }
-            Act::Pause { reason } => {
-                self.orders.pauses = vec![Pause { account: None, placed_at: self.ours(), reason }];
-                self.ordered();
-            }
-            Act::Resume => {
-                self.orders.pauses.clear();
-                self.orders.resumed_at.insert(self.terms.account.clone(), self.ours());
-                self.ordered();
-            }
             Act::Break { target, on, fault, lasts } => self.break_calls(target, on, fault, lasts),
             Act::Haunt { name, length } => self.haunt(&name, length),
+            Act::Show { name } => self.show(&name),
+            Act::Hold { .. } | Act::Lift { .. } | Act::Pause { .. } | Act::Resume => self.order(node, act),
+            Act::Crash(_) | Act::Kill { .. } | Act::KillIn { .. } | Act::BooksRefuse { .. } | Act::BooksTake | Act::SlowDisk { .. } => {
+                self.harm(node, act)
+            }
+            Act::Reload(terms) => {
+                self.nodes[node].reconfigure(*terms, self.now);
+                self.carry_out(node);
+            }
+            Act::Drain => self.tell(node, Input::Drain),
+        }
+    }
+
+    /// What happens to one process or to its disk.
+    fn harm(&mut self, node: usize, act: Act) {
+        match act {
             Act::Crash(point) => self.crash = Some(point),
             Act::Kill { down, clock_set } => {
-                self.clock_off += clock_set;
-                self.die(down);
+                self.nodes[node].set_clock(clock_set);
+                self.die(node, down);
             }
-            Act::BooksRefuse { length } => self.books_refuse_until = Some(later(self.now, length)),
-            Act::Reload(terms) => {
-                self.terms = *terms.clone();
-                let runtime = Box::new(self.books.runtime(&terms, self.ours()));
-                self.tell_engine(Input::Reconfigured { terms, runtime, new_credential: false });
+            Act::KillIn { steps } => self.nodes[node].dies_in = Some(steps),
+            Act::BooksRefuse { length } => {
+                self.nodes[node].refuse_writes(true);
+                self.plan_at(node, later(self.now, length), Act::BooksTake);
             }
-            Act::Drain => self.tell_engine(Input::Drain),
-            Act::Show { name } => self.show(&name),
+            Act::BooksTake => self.nodes[node].refuse_writes(false),
+            Act::SlowDisk { latency } => self.nodes[node].disk.latency = latency,
+            _ => {}
         }
+    }
+
+    /// What an operator says.
+    fn order(&mut self, node: usize, act: Act) {
+        let now = self.nodes[node].ours(self.now);
+        let session = match &act {
+            Act::Hold { name, .. } | Act::Lift { name } => Some(self.id(name)),
+            _ => None,
+        };
+        let (account, orders) = (self.nodes[node].terms.account.clone(), &mut self.nodes[node].orders);
+        match (act, session) {
+            (Act::Hold { length, reason, .. }, Some(session)) => {
+                orders.holds.insert(session.clone(), OperatorHold { session, placed_at: now, until: later(now, length), reason });
+            }
+            (Act::Lift { .. }, Some(session)) => _ = orders.holds.remove(&session),
+            (Act::Pause { reason }, _) => orders.pauses = vec![Pause { account: None, placed_at: now, reason }],
+            _ => {
+                orders.pauses.clear();
+                orders.resumed_at.insert(account, now);
+            }
+        }
+        let said = self.nodes[node].sabotage.orders(&self.nodes[node].orders);
+        self.tell(node, Input::Orders(Arc::new(said)));
     }
 
     fn id(&self, name: &str) -> SessionId {
@@ -163,10 +201,6 @@ impl Stage {
     /// The provider's clock.
     fn theirs(&self) -> Timestamp {
         self.world.with(|world| world.time(self.now))
-    }
-
-    fn ordered(&mut self) {
-        self.tell_engine(Input::Orders(Arc::new(self.orders.clone())));
     }
 
     fn break_calls(&mut self, target: Target, on: Option<String>, fault: Fault, lasts: Lasts) {
@@ -181,6 +215,7 @@ impl Stage {
 
     fn haunt(&mut self, name: &str, length: SignedDuration) {
         let id = self.id(name);
+        self.nodes.iter_mut().for_each(|node| _ = node.watch.haunted.insert(id.clone()));
         let extent = Extent::Until(later(self.theirs(), length));
         self.world.with(|world| {
             let life = world.lives().find(|life| life.id == id).expect("a session of this world");
@@ -194,7 +229,8 @@ impl Stage {
 
     fn show(&mut self, name: &str) {
         let id = self.id(name);
-        let views = self.engine.as_ref().map(|engine| engine.session_views(self.ours())).unwrap_or_default();
+        let node = &self.nodes[0];
+        let views = node.life.as_ref().map(|life| life.engine.session_views(node.ours(self.now))).unwrap_or_default();
         let line = views.iter().find(|view| view.id == id).map_or("not listed".to_owned(), |view| match view.release {
             Some(outcome) => format!("{} ({}; its release: {outcome})", view.verdict, view.reason),
             None => format!("{} ({})", view.verdict, view.reason),

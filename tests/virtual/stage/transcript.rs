@@ -79,7 +79,7 @@ impl Transcript {
             What::Tripped { requested, live } => format!("tripped: {requested} of {live}"),
             What::Untripped { by_operator } => format!("no longer tripped{}", if *by_operator { ", by an operator" } else { "" }),
             What::Reappeared { id } => format!("{} is listed again although it had ended", self.named(id)),
-            What::BooksRefused { id, why } => format!("{}: nothing sent, {why}", self.named(id)),
+            What::BooksRefused { id, .. } => format!("{}: nothing sent, the books refuse", self.named(id)),
         })
     }
 
@@ -190,7 +190,9 @@ fn act_line(act: &Act) -> Option<String> {
             format!("fault: {}{on} {} {lasts}", target.operation, fault_word(fault))
         }
         Act::Haunt { name, length } => format!("listings still show {name} for {}", human(*length)),
-        Act::Crash(CrashPoint::BeforeCall | CrashPoint::AfterCall) | Act::Show { .. } => return None,
+        Act::Crash(CrashPoint::BeforeCall | CrashPoint::AfterCall) | Act::Show { .. } | Act::KillIn { .. } | Act::BooksTake => return None,
+        Act::SlowDisk { latency } => format!("each write takes {}", human(*latency)),
+        Act::SomebodyReleases { name } => format!("somebody else releases {name}"),
         Act::Kill { down, .. } => format!("killed for {}", human(*down)),
         Act::BooksRefuse { length } => format!("the books refuse for {}", human(*length)),
         Act::Reload(_) => "reload".to_owned(),

@@ -4,7 +4,7 @@ use session_reaper::domain::time::{SignedDuration, Timestamp, later};
 use session_reaper::simulator::{NewSession, Settings, World};
 
 use super::script::{START, nobody, terms};
-use crate::virtual_time::{Face, Stage};
+use crate::stage::{Face, Stage};
 
 const CONFIG: &str = "
 poll_interval = \"2m\"
@@ -56,5 +56,5 @@ fn a_thousand_sessions_cost_no_more_askings_than_come_near_due() {
     let most = WATCHED.as_secs() as usize / (30 * 60 - 5) + 1;
     assert!(worked.len() == 50 && worked.iter().all(|count| *count <= most), "{worked:?}");
     assert_eq!(left, [2; 50], "once when it may have been idle from its start, and once right before its release");
-    assert_eq!(stage.books.releases.len(), 50);
+    assert_eq!(stage.books().releases.len(), 50);
 }

@@ -9,7 +9,7 @@ use session_reaper::simulator::activity::Act as Deed;
 use session_reaper::simulator::{Cause, Fault, NewAgent, NewSession, NewTask, Settings, Target, World};
 
 use super::script::{START, nobody, terms};
-use crate::virtual_time::{Act, CrashPoint, Face, Lasts, Newcomer, Stage};
+use crate::stage::{Act, CrashPoint, Face, Lasts, Newcomer, Stage};
 
 const CONFIG: &str = "
 poll_interval = \"20s\"
@@ -119,8 +119,8 @@ proptest! {
         }
         stage.plan(later(start, SignedDuration::from_secs(i64::from(TROUBLE_SECONDS))), Act::Resume);
         stage.run_until(later(start, END));
-        let confirmed = stage.books.releases.values().filter(|row| row.outcome == Outcome::Confirmed).count();
-        prop_assert_eq!(confirmed, ages.len(), "{}", stage.world.with(|world| stage.transcript.finish(&stage.books, world)));
+        let confirmed = stage.books().releases.values().filter(|row| row.outcome == Outcome::Confirmed).count();
+        prop_assert_eq!(confirmed, ages.len(), "{}", stage.told());
     }
 
     /// With every limit, and sessions that are worked for a while, now and then, or never: whatever goes wrong, nothing goes before it has outstayed a
@@ -144,8 +144,8 @@ proptest! {
         }
         stage.plan(later(start, SignedDuration::from_secs(i64::from(TROUBLE_SECONDS))), Act::Resume);
         stage.run_until(later(start, END));
-        let confirmed = stage.books.releases.values().filter(|row| row.outcome == Outcome::Confirmed).count();
-        prop_assert_eq!(confirmed, newcomers.len(), "{}", stage.world.with(|world| stage.transcript.finish(&stage.books, world)));
+        let confirmed = stage.books().releases.values().filter(|row| row.outcome == Outcome::Confirmed).count();
+        prop_assert_eq!(confirmed, newcomers.len(), "{}", stage.told());
     }
 
     /// At Browser Use: browsers alone, agents alone, pairs, and browsers whose agent session is over, by each version of the API. What bills ends, on our
@@ -169,7 +169,7 @@ proptest! {
         }
         stage.plan(later(start, SignedDuration::from_secs(i64::from(TROUBLE_SECONDS))), Act::Resume);
         stage.run_until(later(start, END));
-        let told = stage.world.with(|world| stage.transcript.finish(&stage.books, world));
+        let told = stage.told();
         let key = Face::of(Some(version)).key();
         stage.world.with(|world| {
             let now = world.now();

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use futures_util::FutureExt;
-use session_reaper::domain::activity::{Evidence, Sign};
-use session_reaper::domain::exchange::Exchange;
-use session_reaper::domain::listing::Listing;
+use session_reaper::domain::activity::Sign;
 use session_reaper::domain::name::{ApiVersion, Kind};
 use session_reaper::domain::session::{Metadata, Parts, Phase, Session, Status, Target};
 use session_reaper::domain::time::Timestamp;
@@ -15,83 +12,43 @@ use session_reaper::simulator::in_process::{Api, Carrier, Client};
 use session_reaper::simulator::life::Life;
 use session_reaper::simulator::{SharedWorld, World};
 
-pub(crate) struct Face {
-    api: Api,
-    way: Option<Way>,
-}
-
-/// What one life of the process holds.
-pub(crate) struct Way {
-    carrier: Arc<Carrier>,
-    account: Connected,
-}
-
-impl std::fmt::Debug for Face {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.key())
-    }
-}
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Face(Api);
 
 impl Face {
     /// Browserbase's, where there is no version of Browser Use.
     pub(crate) fn of(version: Option<ApiVersion>) -> Self {
-        Self { api: version.map_or(Api::Browserbase, Api::BrowserUse), way: None }
+        Self(version.map_or(Api::Browserbase, Api::BrowserUse))
     }
 
     /// The key behind which the sessions of a story live.
-    pub(crate) const fn key(&self) -> &'static str {
-        match self.api {
+    pub(crate) const fn key(self) -> &'static str {
+        match self.0 {
             Api::Browserbase => "bb_demo_stage",
             Api::BrowserUse(_) => "bu_demo_stage",
         }
     }
 
-    pub(crate) const fn is_v4(&self) -> bool {
-        matches!(self.api, Api::BrowserUse(ApiVersion::V4))
+    pub(crate) const fn is_v4(self) -> bool {
+        matches!(self.0, Api::BrowserUse(ApiVersion::V4))
     }
 
-    /// A new life of the process has learnt nothing.
-    pub(crate) fn restarts(&mut self) {
-        self.way = None;
-    }
-
-    /// The account as calls that leave now find it.
-    fn account(&mut self, world: &SharedWorld, now: Timestamp) -> &Connected {
-        let (api, client) = (self.api, Client::new(self.key()));
-        let way = self.way.get_or_insert_with(|| {
-            let carrier = Arc::new(Carrier::new(world.clone(), client, api, now));
-            let account = match api {
-                Api::Browserbase => provider::browserbase_over(carrier.clone(), None),
-                Api::BrowserUse(version) => provider::browser_use_over(carrier.clone(), version),
-            };
-            Way { carrier, account }
-        });
-        way.carrier.leave_at(now);
-        &way.account
-    }
-
-    pub(crate) fn list(&mut self, world: &SharedWorld, now: Timestamp) -> Exchange<Listing> {
-        at_once(self.account(world, now).lister.list())
-    }
-
-    pub(crate) fn read(&mut self, world: &SharedWorld, target: &Target, now: Timestamp) -> Exchange<Session> {
-        at_once(self.account(world, now).lister.read(target))
-    }
-
-    pub(crate) fn evidence(&mut self, world: &SharedWorld, target: &Target, now: Timestamp) -> Exchange<Evidence> {
-        at_once(self.account(world, now).lister.evidence(target))
-    }
-
-    pub(crate) fn release(&mut self, world: &SharedWorld, target: &Target, now: Timestamp) -> Exchange<Option<Session>> {
-        at_once(self.account(world, now).releaser.release(target))
+    /// A way into the world, for one life of a process: it has learnt nothing yet.
+    pub(crate) fn connect(self, world: &SharedWorld, now: Timestamp) -> (Arc<Carrier>, Connected) {
+        let carrier = Arc::new(Carrier::new(world.clone(), Client::new(self.key()), self.0, now));
+        let account = match self.0 {
+            Api::Browserbase => provider::browserbase_over(carrier.clone(), None),
+            Api::BrowserUse(version) => provider::browser_use_over(carrier.clone(), version),
+        };
+        (carrier, account)
     }
 
     /// The session as its row would show it while it runs, from the world's truth.
-    pub(crate) fn as_running(&self, target: &Target, world: &World) -> Session {
+    pub(crate) fn as_running(self, target: &Target, world: &World) -> Session {
         let browser = target.parts.browser.as_ref().unwrap_or(&target.id);
         let (life, agent) = (world.lives().find(|life| life.id == *browser), world.agent(&target.id));
         let own = life.map(|life| life.started_at);
-        let since = match self.api {
+        let since = match self.0 {
             // A session of v2 says when it started; those of the others do not, and their browsers do.
             Api::BrowserUse(ApiVersion::V2) => agent.map(|agent| agent.created_at).or(own),
             _ => own.or_else(|| agent.and_then(Agent::latest).map(|run| run.created_at)).or_else(|| agent.map(|agent| agent.created_at)),
@@ -128,8 +85,4 @@ fn tags(life: Option<&Life>, agent: Option<&Agent>) -> Metadata {
         }
     }
     Metadata::Tags(tags)
-}
-
-fn at_once<T>(answer: impl Future<Output = T>) -> T {
-    answer.now_or_never().expect("calls that take no time to carry are answered at once")
 }

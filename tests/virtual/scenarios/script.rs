@@ -32,7 +32,7 @@ use session_reaper::domain::time::{SignedDuration, Timestamp, later, parse_durat
 use session_reaper::engine::{Pass, Terms};
 use session_reaper::simulator::{self, BadRow, Fault, NewAgent, NewSession, NewTask, Settings, Target, World};
 
-use crate::virtual_time::{Act, CrashPoint, Face, Lasts, Newcomer, Stage};
+use crate::stage::{Act, CrashPoint, Face, Lasts, Newcomer, Stage};
 
 /// Every scenario begins here.
 pub(super) const START: &str = "2026-11-20T12:00:00Z";
@@ -84,7 +84,7 @@ impl Script {
         self.sessions.into_iter().for_each(|(name, new)| stage.create(&name, new));
         self.acts.into_iter().for_each(|(after, act)| stage.plan(later(start, after), act));
         stage.run_until(later(start, self.until));
-        stage.world.with(|world| stage.transcript.finish(&stage.books, world))
+        stage.told()
     }
 
     fn read_acts(&mut self, body: &str) -> Parsed<()> {

@@ -1,0 +1,143 @@
+//! Every release request that left, held against the world: whether it was right, and whether the books are true about it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use session_reaper::domain::name::SessionId;
+use session_reaper::domain::release::{Outcome, Release};
+use session_reaper::domain::session::Target;
+use session_reaper::domain::time::{SignedDuration, Timestamp, between, later};
+use session_reaper::guardrails::{FRACTION_FLOOR, FRACTION_WINDOW};
+use session_reaper::simulator::life::{End, Life};
+use session_reaper::simulator::{Cause, SharedWorld, World};
+
+use super::books::Books;
+use super::face::Face;
+use super::outstaying::Truth;
+use super::{Permitted, Stage, watch};
+
+/// What the world knows of who asked for what, and no provider tells.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    /// Whose request it was that a session ends by; nobody here stands for somebody else.
+    authors: BTreeMap<SessionId, usize>,
+    /// When a request of a daemon was first applied, by the world's clock.
+    reached: BTreeMap<(usize, SessionId), Timestamp>,
+    /// The first request of each session, by daemon, in true time.
+    first: Vec<BTreeMap<SessionId, Timestamp>>,
+    /// How many sessions were requested under one allowance.
+    under_allowance: BTreeMap<(usize, usize), usize>,
+    /// What was told as confirmed, in which life.
+    told: BTreeSet<(usize, usize, SessionId, Option<SessionId>)>,
+}
+
+impl Requests {
+    /// A confirmed release is told once in a life.
+    pub(super) fn told(&mut self, node: usize, life: usize, row: &Release) {
+        let news = self.told.insert((node, life, row.id.clone(), row.life.clone()));
+        assert!(news, "{} is counted twice in one life of the process", row.id);
+    }
+
+    /// Those parts of a target whose release nobody has asked for yet.
+    pub(super) fn before(&self, world: &SharedWorld, target: &Target) -> Vec<SessionId> {
+        world.with(|world| parts(world, target).filter(|life| life.release.is_none()).map(|life| life.id.clone()).collect())
+    }
+
+    pub(super) fn sent(&mut self, node: usize, permitted: &Permitted, unasked: Vec<SessionId>, world: &World, now: Timestamp) {
+        let at = world.time(now);
+        let asked = parts(world, &permitted.target).filter(|life| life.release.is_some());
+        for life in asked {
+            if unasked.contains(&life.id) {
+                self.authors.insert(life.id.clone(), node);
+            }
+            self.reached.entry((node, life.id.clone())).or_insert(at);
+        }
+        self.first.resize_with(self.first.len().max(node + 1), BTreeMap::new);
+        if permitted.row.attempts == 1 && self.first[node].insert(permitted.row.id.clone(), permitted.at).is_none() {
+            *self.under_allowance.entry((node, permitted.allowance)).or_default() += 1;
+        }
+    }
+}
+
+/// The browsers and sessions that a target means.
+fn parts<'a>(world: &'a World, target: &'a Target) -> impl Iterator<Item = &'a Life> {
+    let driven = world.agent(&target.id).and_then(|agent| agent.browser.as_ref());
+    let ids: BTreeSet<&SessionId> = [Some(&target.id), target.parts.browser.as_ref(), driven].into_iter().flatten().collect();
+    ids.into_iter().filter_map(|id| world.life(id))
+}
+
+impl Stage {
+    /// A request that left was permitted by what was configured and said when the engine decided on it, and by the world's own truth.
+    pub(super) fn check_release(&self, node: usize, permitted: &Permitted) {
+        let Permitted { row, target, terms, orders, at, ours, .. } = permitted;
+        assert!(self.nodes[node].has_intent(row), "{} is requested before its intent is in the books", row.id);
+        self.world.with(|world| {
+            let session = self.face.as_running(target, world);
+            watch::assert_may_release(&session, terms, orders, *ours, world.time(*at));
+            Truth { terms, face: &self.face, world, began: world.time(self.began), now: world.time(*at) }.assert_outstayed(row, &session);
+            self.assert_within_guardrails(node, permitted, world);
+        });
+    }
+
+    /// No request while the fraction is tripped, no session beyond the allowance of the last poll, and never more than the fraction of those live within
+    /// the hour.
+    fn assert_within_guardrails(&self, node: usize, permitted: &Permitted, world: &World) {
+        let Permitted { row, terms, orders, at, ours, allowance, tripped_at, .. } = permitted;
+        let id = &row.id;
+        let resumed_at = orders.resumed_at.get(&terms.account).copied();
+        let tripped = tripped_at.filter(|at| *ours < later(*at, FRACTION_WINDOW) && resumed_at.is_none_or(|resumed| resumed <= *at));
+        assert_eq!(tripped, None, "{id} is requested although the fraction is tripped");
+        if row.attempts > 1 {
+            return;
+        }
+        let used = self.requests.under_allowance.get(&(node, *allowance)).copied().unwrap_or_default();
+        assert!(used <= terms.guardrails.max_releases_per_poll as usize, "{id} is requested beyond the allowance, as the {used}.");
+        let watch = &self.nodes[node].watch;
+        let hour = later(*at, -(FRACTION_WINDOW + watch.blind));
+        let theirs = world.time(hour);
+        let live = world.lives().filter(|life| &*life.key == self.face.key() && life.created_at <= world.time(*at));
+        let live = live.filter(|life| watch.haunted.contains(&life.id) || life.ended(theirs).is_none()).count();
+        let resumed_at = resumed_at.map_or(Timestamp::MIN, |resumed| later(resumed, -self.nodes[node].clock_off));
+        let requested = self.requests.first[node].values().filter(|at| **at > later(permitted.at, -FRACTION_WINDOW) && **at > resumed_at).count();
+        let allowed = live as f64 * terms.guardrails.max_release_fraction;
+        let counts = watch.known(world.time(*at), world) > FRACTION_FLOOR;
+        assert!(!counts || requested as f64 <= allowed + 1e-6, "{id} is requested as the {requested}. of {live} within an hour");
+    }
+}
+
+impl Requests {
+    /// A release is confirmed if and only if the session ended on our request, as far as anybody can tell; then what it saved is what the world says. Of an
+    /// agent session it is the browser that bills. `settled`: what ended later need not have been confirmed yet.
+    pub(super) fn assert_books_are_true(&self, node: usize, books: &Books, world: &World, face: Face, (settled, now): (Timestamp, Timestamp)) {
+        let (settled, now) = (world.time(settled), world.time(now));
+        for life in world.lives().filter(|life| &*life.key == face.key()) {
+            let of_it = |row: &&Release| row.id == life.id || row.parts.browser.as_ref() == Some(&life.id);
+            let rows: Vec<&Release> = books.releases.values().filter(of_it).collect();
+            let confirmed: Vec<&Release> = rows.iter().copied().filter(|row| row.outcome == Outcome::Confirmed).collect();
+            let end = life.ended(now);
+            // Under v4 a browser goes by itself once its run was cancelled, which was ours if its own stop was not turned away.
+            if face.is_v4() && life.agent.is_some() && end.is_some_and(|end| end.cause == Cause::Closed) {
+                assert!(confirmed.iter().all(|row| row.ended_at == end.map(|end| end.at)), "{}", life.id);
+                continue;
+            }
+            let released = end.filter(|end| matches!(end.cause, Cause::Released { .. }));
+            assert!(released.is_some() || rows.iter().all(|row| row.saved_runtime.is_none()), "{} saved nothing, the books say {rows:?}", life.id);
+            match (confirmed.as_slice(), released) {
+                ([row], Some(end)) => self.assert_ours(node, row, life, end),
+                ([], None) => {}
+                ([], Some(end)) => {
+                    let ours = self.authors.get(&life.id) == Some(&node);
+                    assert!(!ours || end.at > settled, "{} was released at {}, the books say {rows:?}", life.id, end.at);
+                }
+                (rows, _) => panic!("the books call {rows:?} confirmed, the world says {end:?}"),
+            }
+        }
+    }
+
+    /// It was there for a request of ours to end, and what it saved is what the world says.
+    fn assert_ours(&self, node: usize, row: &Release, life: &Life, end: End) {
+        let reached = self.reached.get(&(node, life.id.clone()));
+        assert!(reached.is_some_and(|at| *at <= end.at), "{} is called ours, and ended at {} without us: {reached:?}", life.id, end.at);
+        assert_eq!(row.ended_at, Some(end.at), "{}", life.id);
+        assert_eq!(row.saved_runtime, Some(between(end.at, life.expires_at).max(SignedDuration::ZERO)), "{}", life.id);
+    }
+}
