@@ -187,7 +187,7 @@ impl Flags {
         Board {
             clock: standing.clock,
             lines: crew.lines(),
-            reader: standing.ledger.reader(),
+            ledger: standing.ledger.clone(),
             enforcing: self.enforcing.clone(),
             draining: self.draining.clone(),
             broken: self.broken.clone(),

@@ -103,6 +103,11 @@ impl Ledger {
         self.inner.desk.health.subscribe()
     }
 
+    /// For how long the hand that writes has been at one write, or has waited for another process's lock; nothing where it rests, or was refused.
+    pub fn busy_for(&self) -> Option<SignedDuration> {
+        self.inner.desk.busy_for()
+    }
+
     /// What operators have said, as they say it. Instants are the wall clock of the process that wrote them.
     pub fn orders(&self) -> watch::Receiver<Arc<Orders>> {
         self.inner.desk.orders.subscribe()

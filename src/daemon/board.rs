@@ -9,18 +9,18 @@ use tokio::sync::oneshot;
 use crate::clock::Clock;
 use crate::daemon::account::{Control, View};
 use crate::daemon::crew::{Line, Lines};
-use crate::daemon::pulse::Pulse;
+use crate::daemon::pulse::{Pulse, STALLED_AFTER};
 use crate::domain::release::Release;
 use crate::domain::time::{Timestamp, human};
 use crate::domain::view::{AccountView, Mode, Report, Snapshot};
-use crate::ledger::{By, Reader};
+use crate::ledger::{By, Ledger};
 use crate::server::{Answer, Source};
 
 /// The daemon as the server knows it.
 pub struct Board {
     pub clock: Clock,
     pub lines: Lines,
-    pub reader: Reader,
+    pub ledger: Ledger,
     /// Enforcing, as of the last configuration.
     pub enforcing: Arc<AtomicBool>,
     pub draining: Arc<AtomicBool>,
@@ -40,8 +40,12 @@ impl Board {
         let account = |line: Line| Some(format!("account {} has not turned for {}", line.account, human(line.pulse.stalled_for(&self.clock)?)));
         // It waits for releases then, for as long as it is allowed to.
         let daemon = self.pulse.stalled_for(&self.clock).filter(|_| !self.draining.load(Ordering::Relaxed));
-        let of_account = self.lines().into_iter().find_map(account);
-        of_account.or_else(|| daemon.map(|still| format!("the daemon's own loop has not turned for {}", human(still))))
+        let writer = self.ledger.busy_for().filter(|busy| *busy > STALLED_AFTER);
+        let writer =
+            writer.map(|busy| format!("the ledger has waited {} to write: the disk hangs, or another process keeps the store locked", human(busy)));
+        writer
+            .or_else(|| self.lines().into_iter().find_map(account))
+            .or_else(|| daemon.map(|still| format!("the daemon's own loop has not turned for {}", human(still))))
     }
 
     fn mode(&self) -> Mode {
@@ -73,12 +77,12 @@ impl Source for Board {
     }
 
     fn releases(&self, since: Option<Timestamp>, limit: usize) -> Answer<Vec<Release>> {
-        let reader = self.reader.clone();
+        let reader = self.ledger.reader();
         in_background(move || reader.releases(since, limit))
     }
 
     fn report(&self, since: Timestamp, until: Timestamp, by: String) -> Answer<Report> {
-        let reader = self.reader.clone();
+        let reader = self.ledger.reader();
         match by.parse::<By>() {
             Ok(by) => in_background(move || reader.report_to_now(since, until, &by)),
             Err(why) => Box::pin(async move { Err(why.to_string()) }),
@@ -145,10 +149,9 @@ fn in_background<T: Send + 'static>(read: impl FnOnce() -> Result<T, crate::ledg
 mod tests {
     use super::*;
     use crate::config::StorePath;
-    use crate::daemon::pulse::STALLED_AFTER;
     use crate::domain::name::Provider;
     use crate::domain::time::SignedDuration;
-    use crate::ledger::{Ledger, OpenOptions};
+    use crate::ledger::OpenOptions;
 
     fn line(account: &str, control: tokio::sync::mpsc::Sender<Control>, pulse: Pulse) -> Line {
         Line { account: account.into(), provider: Provider::Browserbase, control, pulse: Arc::new(pulse) }
@@ -162,9 +165,9 @@ mod tests {
             ["growth", "research"].into_iter().zip(accounts).map(|(name, still)| line(name, control.clone(), Pulse::still_for(&clock, still)));
         let lines: Lines = Arc::new(std::sync::RwLock::new(lines.collect()));
         let options = OpenOptions { retention: SignedDuration::ZERO, now: clock.now() };
-        let reader = Ledger::open(&StorePath::Memory, options).expect("books in memory").reader();
+        let ledger = Ledger::open(&StorePath::Memory, options).expect("books in memory");
         let pulse = Arc::new(Pulse::still_for(&clock, daemon));
-        Board { clock, lines, reader, enforcing: Arc::default(), draining: Arc::default(), broken: Arc::default(), pulse }
+        Board { clock, lines, ledger, enforcing: Arc::default(), draining: Arc::default(), broken: Arc::default(), pulse }
     }
 
     #[test]

@@ -163,11 +163,15 @@ impl Place {
             };
             connection.busy_timeout(Duration::from_secs(BUSY_SECONDS))?;
             connection.pragma_update(None, "synchronous", "full")?;
+            connection.pragma_update(None, "journal_size_limit", JOURNAL_BYTES)?;
             Ok(connection)
         };
         open().map_err(|error| self.fault(error))
     }
 }
+
+/// What the write-ahead file keeps of the disk once its rows stand in the store. A reader that goes on reading keeps it longer.
+const JOURNAL_BYTES: i64 = 16 << 20;
 
 /// SQLite's own file format: the first 100 bytes, and where in them the marks are.
 const HEADER_BYTES: usize = 100;

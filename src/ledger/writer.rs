@@ -1,7 +1,7 @@
 //! The one hand that writes the books. It takes what is queued in order, as one transaction, and keeps what could not be written until it can. In the
 //! daemon a thread keeps it turning.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,8 +17,10 @@ use crate::domain::record::{Recall, Record};
 use crate::domain::release::Release;
 use crate::domain::time::{SignedDuration, Timestamp, later};
 
-/// Records that may wait for a disk that cannot be written; past it new observations are dropped, releases never.
+/// Records that may wait for a disk that cannot be written; past it new observations are dropped, and of each release its latest row is kept.
 pub(super) const QUEUE_RECORDS: usize = 10_000;
+/// Sightings that may wait, of which one record holds as many as a listing has sessions.
+pub(super) const QUEUE_SIGHTINGS: usize = 200_000;
 /// Jobs of one transaction.
 const BATCH_JOBS: usize = 1_000;
 /// How often the thread looks for orders of other processes, and tries again what it could not write.
@@ -49,6 +51,15 @@ impl Job {
         matches!(self, Self::Record(record) if !matches!(record, Record::Release(_)))
     }
 
+    fn sightings(&self) -> usize {
+        if let Self::Record(Record::Seen(sightings)) = self { sightings.len() } else { 0 }
+    }
+
+    /// The row of a release that is not closed: a later one takes its place.
+    fn open_row(&self) -> Option<&Release> {
+        if let Self::Record(Record::Release(row)) = self { Some(row).map(Box::as_ref).filter(|row| !row.is_closed()) } else { None }
+    }
+
     fn refuse(self, fault: &LedgerFault) {
         match self {
             Self::Intend(_, reply) | Self::CatchUp(reply) => drop(reply.send(Err(fault.clone()))),
@@ -64,6 +75,8 @@ impl Job {
 pub(super) struct Desk {
     queue: Mutex<Queue>,
     wake: Condvar,
+    /// Since when the scribe has been at one turn, or waits for another process's lock turn after turn.
+    busy_since: Mutex<Option<Instant>>,
     pub(super) place: Place,
     pub(super) health: watch::Sender<Result<(), String>>,
     pub(super) orders: watch::Sender<Arc<Orders>>,
@@ -72,9 +85,35 @@ pub(super) struct Desk {
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
+    sightings: usize,
     dropped: u64,
     closing: bool,
     closed: bool,
+}
+
+impl Queue {
+    fn is_full(&self) -> bool {
+        self.jobs.len() >= QUEUE_RECORDS || self.sightings >= QUEUE_SIGHTINGS
+    }
+
+    fn fill(&mut self, jobs: VecDeque<Job>) {
+        self.sightings = jobs.iter().map(Job::sightings).sum();
+        self.jobs = jobs;
+    }
+
+    /// Drops the rows of releases of which a later one waits as well: each is the whole row.
+    fn forget_superseded(&mut self) {
+        let jobs = std::mem::take(&mut self.jobs);
+        let mut later = BTreeSet::new();
+        let mut kept = VecDeque::new();
+        for job in jobs.into_iter().rev() {
+            let superseded = job.open_row().is_some_and(|row| !later.insert((row.account.clone(), row.id.clone(), row.life.clone())));
+            if !superseded {
+                kept.push_front(job);
+            }
+        }
+        self.fill(kept);
+    }
 }
 
 impl Desk {
@@ -82,6 +121,7 @@ impl Desk {
         Self {
             queue: Mutex::default(),
             wake: Condvar::new(),
+            busy_since: Mutex::default(),
             place,
             health: watch::Sender::new(Ok(())),
             orders: watch::Sender::new(Arc::new(orders)),
@@ -94,14 +134,19 @@ impl Desk {
             drop(queue);
             return job.refuse(&LedgerFault::Closed { place: self.place.clone() });
         }
-        if job.is_droppable() && queue.jobs.len() >= QUEUE_RECORDS {
+        if job.is_droppable() && queue.is_full() {
             queue.dropped += 1;
-            let dropped = queue.dropped;
+            let (waiting, dropped) = (queue.jobs.len(), queue.dropped);
             drop(queue);
-            let why = format!("store {}: {QUEUE_RECORDS} records wait to be written, {dropped} newer observations were dropped", self.place);
+            let why = format!("store {}: {waiting} records wait to be written, {dropped} newer observations were dropped", self.place);
             return self.health.send_modify(|health| *health = Err(why));
         }
+        let may_supersede = job.open_row().is_some() && queue.is_full();
+        queue.sightings += job.sightings();
         queue.jobs.push_back(job);
+        if may_supersede {
+            queue.forget_superseded();
+        }
         #[cfg(test)]
         if matches!(queue.jobs.back(), Some(Job::Meddle(_))) {
             // What is done to a disk waits for nothing in the queue.
@@ -132,7 +177,28 @@ impl Desk {
     fn take(&self) -> Vec<Job> {
         let mut queue = self.queue();
         let count = queue.jobs.len().min(BATCH_JOBS);
-        queue.jobs.drain(..count).collect()
+        let later = queue.jobs.split_off(count);
+        let batch = std::mem::take(&mut queue.jobs);
+        queue.fill(later);
+        batch.into()
+    }
+
+    /// Jobs and sightings.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        let queue = self.queue();
+        (queue.jobs.len(), queue.sightings)
+    }
+
+    /// For how long the scribe has been at one turn, or waited for another process's lock. Nothing where it rests, or was refused: a full disk answers.
+    pub(super) fn busy_for(&self) -> Option<SignedDuration> {
+        let since = *self.busy_since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.and_then(|since| SignedDuration::try_from(since.elapsed()).ok())
+    }
+
+    fn is_busy(&self, busy: bool) {
+        let mut since = self.busy_since.lock().unwrap_or_else(PoisonError::into_inner);
+        *since = if busy { since.or_else(|| Some(Instant::now())) } else { None };
     }
 
     /// Puts a batch back as it was, and refuses everything that wants an answer: nobody may act on an intent that is not on disk.
@@ -140,7 +206,8 @@ impl Desk {
         let mut queue = self.queue();
         let later = std::mem::take(&mut queue.jobs);
         let (refused, kept): (Vec<Job>, Vec<Job>) = batch.into_iter().chain(later).partition(Job::wants_an_answer);
-        queue.jobs = kept.into();
+        queue.fill(kept.into());
+        queue.forget_superseded();
         let waiting = queue.jobs.len();
         drop(queue);
         refused.into_iter().for_each(|job| job.refuse(fault));
@@ -154,6 +221,10 @@ pub struct Scribe {
     connection: Connection,
     retention: SignedDuration,
     failing: bool,
+    /// Another process kept the store locked for as long as is waited for.
+    locked_out: bool,
+    /// Operators' orders could not be read, which has been said.
+    unheard: bool,
     /// The state of the books in which operators' orders were last looked for.
     seen_version: Option<i64>,
     forget_at: Timestamp,
@@ -164,7 +235,7 @@ pub struct Scribe {
 impl Scribe {
     pub(super) fn new(desk: Arc<Desk>, connection: Connection, lock: Lock, options: OpenOptions) -> Self {
         let OpenOptions { retention, now } = options;
-        Self { desk, connection, retention, failing: false, seen_version: None, forget_at: now, lock }
+        Self { desk, connection, retention, failing: false, locked_out: false, unheard: false, seen_version: None, forget_at: now, lock }
     }
 
     /// Works until the handles say that it is over, and everything that can be written is. Time goes on from `opened_at`.
@@ -181,12 +252,14 @@ impl Scribe {
 
     /// Does what there is to do, and waits for nothing but the disk: writes a batch, answers those who wait, looks for operators' orders, forgets.
     pub fn turn(&mut self, now: Timestamp) {
+        self.desk.is_busy(true);
         let batch = self.desk.take();
         self.failing = !self.settle(batch);
         self.look_for_orders();
         if !self.failing && now >= self.forget_at && !self.forget_some(now) {
             self.forget_at = later(now, FORGET_EVERY);
         }
+        self.desk.is_busy(self.locked_out);
     }
 
     /// From now on the store refuses every write, as a full disk does, or takes them again.
@@ -210,10 +283,12 @@ impl Scribe {
                 if self.desk.health.borrow().is_err() {
                     self.recovered();
                 }
+                self.locked_out = false;
                 true
             }
             Err(error) => {
                 let fault = self.desk.place.fault(error);
+                self.locked_out = matches!(fault, LedgerFault::Busy { .. });
                 self.desk.put_back(batch, &fault);
                 false
             }
@@ -235,7 +310,7 @@ impl Scribe {
 
     fn recovered(&self) {
         let mut queue = self.desk.queue();
-        if queue.jobs.len() < QUEUE_RECORDS {
+        if !queue.is_full() {
             queue.dropped = 0;
             self.desk.health.send_modify(|health| *health = Ok(()));
         }
@@ -283,22 +358,37 @@ impl Scribe {
         LedgerFault::Settled { place: self.desk.place.clone(), account: release.account.to_string(), id: release.id.to_string() }
     }
 
-    /// Publishes what other processes have written since the last look. A look that fails is repeated at the next tick.
+    /// Publishes what other processes have written since the last look. A look that fails is said once, and repeated at the next tick.
     fn look_for_orders(&mut self) {
         let version = self.connection.pragma_query_value(None, "data_version", |row| row.get(0)).ok();
         if version.is_some() && version == self.seen_version {
             return;
         }
-        if let Ok(orders) = queries::orders(&self.connection) {
-            self.seen_version = version;
-            self.desk.orders.send_if_modified(|known| {
-                let changed = **known != orders;
-                if changed {
-                    *known = Arc::new(orders);
+        match queries::orders(&self.connection) {
+            Ok(orders) => {
+                self.seen_version = version;
+                self.publish(orders);
+                if std::mem::take(&mut self.unheard) {
+                    tracing::info!("operators' orders can be read again");
                 }
-                changed
-            });
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.unheard, true) {
+                    let fault = self.desk.place.fault(error);
+                    tracing::error!(%fault, "operators' orders cannot be read: new holds, pauses and resumes are not heard until they can");
+                }
+            }
         }
+    }
+
+    fn publish(&self, orders: Orders) {
+        self.desk.orders.send_if_modified(|known| {
+            let changed = **known != orders;
+            if changed {
+                *known = Arc::new(orders);
+            }
+            changed
+        });
     }
 
     /// Forgets a batch of what is too old; true where there is more. A fault waits for the next hour: nothing depends on it.
