@@ -8,7 +8,7 @@ mod standing;
 use std::sync::{Mutex, PoisonError};
 
 use crate::domain::event::Event;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, whole};
 use standing::Standings;
 
 /// Tells what happened, to people and to Prometheus.
@@ -26,6 +26,13 @@ impl Telemetry {
 
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// Shows what this configuration can have, as [`Metrics::declare`] does, and forgets how accounts stood that are no longer in it.
+    pub fn declare(&self, accounts: &[AccountSettings], policies: &BTreeMap<PolicyName, Vec<Limit>>) {
+        self.metrics.declare(accounts, policies);
+        let stays = |name: &AccountName| accounts.iter().any(|account| account.name == *name);
+        self.standings.lock().unwrap_or_else(PoisonError::into_inner).forget_all_but(stays);
     }
 
     /// A reload was taken over whole, or refused: then the configuration before it stays in force.
@@ -48,6 +55,7 @@ impl Telemetry {
 
     pub fn tell(&self, event: &Event) {
         count::count(&self.metrics, event);
+        self.metrics.log_lines_lost.set(whole(log::lost()));
         let news = self.standings.lock().unwrap_or_else(PoisonError::into_inner).take_in(event);
         line::write(event, news);
     }

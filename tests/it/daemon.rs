@@ -18,5 +18,6 @@ mod operator;
 mod releasing;
 mod secrets;
 mod shown;
+mod silence;
 mod stopping;
 mod store;
