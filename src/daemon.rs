@@ -239,4 +239,5 @@ async fn close(ledger: Ledger) {
 fn declare(telemetry: &Telemetry, config: &Config) {
     let policies = config.policies.iter().map(|policy| (policy.name.clone(), policy.rule.armed().collect())).collect();
     telemetry.metrics().declare(&config.accounts, &policies);
+    telemetry.forget_all_but(|name| config.accounts.iter().any(|account| account.name == *name));
 }

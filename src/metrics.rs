@@ -7,10 +7,10 @@ mod census;
 mod family;
 mod process;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prometheus::proto::MetricFamily;
-use prometheus::{CounterVec, GaugeVec, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
+use prometheus::{CounterVec, GaugeVec, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
 use crate::config::AccountSettings;
 use crate::domain::activity::Finding;
@@ -30,6 +30,9 @@ const OVERRUN_BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 
 const CONFIRMATION_BUCKETS: &[f64] = &[0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 3_600.0];
 /// From a provider next door to the longest sensible `request_timeout`.
 const REQUEST_BUCKETS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+/// Policies that are gone and shown still.
+const MOST_GONE_POLICIES: usize = 100;
 
 macro_rules! metrics {
     ($($(#[doc = $help:literal])+ $field:ident: $kind:ty = $name:literal [$($label:literal),*] $($buckets:ident)?;)+) => {
@@ -113,6 +116,8 @@ metrics! {
     tags_unreadable: IntCounterVec = "session_reaper_tags_unreadable_total" ["account", "policy"];
     /// 1 unless the last intent could not be written, so that nothing is released.
     books_writable: IntGauge = "session_reaper_books_writable" [];
+    /// Log lines that were lost because whoever reads the log did not keep up.
+    log_lines_lost: IntCounter = "session_reaper_log_lines_lost_total" [];
     /// 1 unless the last reload was refused and the configuration before it is still in force.
     config_last_reload_successful: IntGauge = "session_reaper_config_last_reload_successful" [];
     /// Always 1; what is running is in the labels.
@@ -134,11 +139,21 @@ impl Metrics {
     /// `policies`: each with the limits that it has.
     pub fn declare(&self, accounts: &[AccountSettings], policies: &BTreeMap<PolicyName, Vec<Limit>>) {
         self.prune(&|labels| labels.get("account").is_none_or(|name| accounts.iter().any(|account| account.name.as_str() == name)));
+        self.forget_gone_policies(policies);
         for account in accounts {
             self.declare_account(account.name.as_str());
             for (policy, limits) in policies {
                 self.declare_policy(account, policy.as_str(), limits);
             }
+        }
+    }
+
+    /// Of policies that are gone what was counted is shown still, while there are not too many: names that change with every reload would have no end.
+    fn forget_gone_policies(&self, policies: &BTreeMap<PolicyName, Vec<Limit>>) {
+        let known = |policy: &str| policy.is_empty() || policies.contains_key(&policy.into());
+        let shown: BTreeSet<String> = family::series(&self.sessions).map(|labels| family::value(&labels, "policy").to_owned()).collect();
+        if shown.iter().filter(|policy| !known(policy)).count() > MOST_GONE_POLICIES {
+            self.prune(&|labels| known(family::value(labels, "policy")));
         }
     }
 

@@ -8,7 +8,8 @@ mod standing;
 use std::sync::{Mutex, PoisonError};
 
 use crate::domain::event::Event;
-use crate::metrics::{Metrics, whole};
+use crate::domain::name::AccountName;
+use crate::metrics::Metrics;
 use standing::Standings;
 
 /// Tells what happened, to people and to Prometheus.
@@ -28,10 +29,8 @@ impl Telemetry {
         &self.metrics
     }
 
-    /// Shows what this configuration can have, as [`Metrics::declare`] does, and forgets how accounts stood that are no longer in it.
-    pub fn declare(&self, accounts: &[AccountSettings], policies: &BTreeMap<PolicyName, Vec<Limit>>) {
-        self.metrics.declare(accounts, policies);
-        let stays = |name: &AccountName| accounts.iter().any(|account| account.name == *name);
+    /// Forgets how the other accounts stood.
+    pub fn forget_all_but(&self, stays: impl Fn(&AccountName) -> bool) {
         self.standings.lock().unwrap_or_else(PoisonError::into_inner).forget_all_but(stays);
     }
 
@@ -55,7 +54,7 @@ impl Telemetry {
 
     pub fn tell(&self, event: &Event) {
         count::count(&self.metrics, event);
-        self.metrics.log_lines_lost.set(whole(log::lost()));
+        self.metrics.log_lines_lost.inc_by(log::lost().saturating_sub(self.metrics.log_lines_lost.get()));
         let news = self.standings.lock().unwrap_or_else(PoisonError::into_inner).take_in(event);
         line::write(event, news);
     }

@@ -26,6 +26,7 @@ const DOCUMENTED: &[(&str, MetricType, &[&str])] = &[
     ("session_reaper_holds", MetricType::GAUGE, &["account", "hold"]),
     ("session_reaper_limit_last_due_timestamp_seconds", MetricType::GAUGE, &["account", "limit", "policy"]),
     ("session_reaper_listing_rows_rejected_total", MetricType::COUNTER, &["account"]),
+    ("session_reaper_log_lines_lost_total", MetricType::COUNTER, &[]),
     ("session_reaper_policy_last_governed_timestamp_seconds", MetricType::GAUGE, &["account", "policy"]),
     ("session_reaper_poll_last_complete_timestamp_seconds", MetricType::GAUGE, &["account"]),
     ("session_reaper_polls_total", MetricType::COUNTER, &["account", "outcome"]),
@@ -128,6 +129,19 @@ fn a_reload_drops_the_series_of_removed_accounts_and_keeps_what_was_counted() {
     assert!(!text.contains("research"), "{text}");
     assert!(text.contains(r#"session_reaper_polls_total{account="growth",outcome="complete"} 1"#), "{text}");
     assert!(text.contains(r#"policy="nightly""#), "{text}");
+}
+
+#[test]
+fn policies_that_are_gone_are_shown_until_there_are_too_many_of_them() {
+    let metrics = declared();
+    let shown = || family::series(&metrics.would_release).map(|labels| family::value(&labels, "policy").to_owned()).collect::<BTreeSet<_>>().len();
+    for n in 1..=MOST_GONE_POLICIES {
+        metrics.declare(&[account("growth")], &policies(&format!("p{n}")));
+    }
+    assert_eq!(shown(), MOST_GONE_POLICIES + 1);
+    metrics.declare(&[account("growth")], &policies("last"));
+    assert_eq!(shown(), 1);
+    assert!(metrics.render().expect("text").contains(r#"session_reaper_sessions{account="growth",policy="",verdict="unmatched"} 0"#));
 }
 
 #[test]

@@ -36,8 +36,8 @@ const LINES_KEPT: usize = 10_000;
 static LOST: OnceLock<ErrorCounter> = OnceLock::new();
 
 /// How many lines were lost so far, because whoever reads the log did not keep up.
-pub(super) fn lost() -> usize {
-    LOST.get().map_or(0, ErrorCounter::dropped_lines)
+pub(super) fn lost() -> u64 {
+    LOST.get().map_or(0, |lost| lost.dropped_lines() as u64)
 }
 
 /// Sets up logging for the whole process, once. A thread of its own writes: whoever reads standard error slowly, or not at all, delays no release, and
