@@ -350,6 +350,14 @@ async fn a_stalled_source_is_an_error_and_not_a_wait() {
 }
 
 #[tokio::test]
+async fn a_request_without_an_end_is_refused() {
+    let server = open(Mood::Well).await;
+    let with = |length: usize| server.request(Method::GET, "/healthz").header("x-long", "x".repeat(length)).send();
+    assert_eq!(with(16 << 10).await.expect("an answer").status(), 200);
+    assert_eq!(with(64 << 10).await.expect("an answer").status(), 431);
+}
+
+#[tokio::test]
 async fn a_failing_source_says_why() {
     let failed = open(Mood::Failing).await.get("/api/v1/savings").await;
     assert_eq!(error_of(failed).await, (503, "the ledger is locked".to_owned()));
