@@ -57,7 +57,10 @@ impl Job {
 
     /// The row of a release that is not closed: a later one takes its place.
     fn open_row(&self) -> Option<&Release> {
-        if let Self::Record(Record::Release(row)) = self { Some(row).map(Box::as_ref).filter(|row| !row.is_closed()) } else { None }
+        match self {
+            Self::Record(Record::Release(row)) if !row.is_closed() => Some(row),
+            _ => None,
+        }
     }
 
     fn refuse(self, fault: &LedgerFault) {
