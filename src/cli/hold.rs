@@ -120,3 +120,15 @@ fn list(now: Timestamp, format: Format, globals: &Globals) -> Result<(), Failure
 fn as_json(hold: &OperatorHold) -> Value {
     json!({ "session": hold.session, "placed_at": rfc3339(hold.placed_at), "until": rfc3339(hold.until), "reason": hold.reason })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_operator_says_has_words_and_an_end() {
+        assert_eq!(filled(" a reason "), Ok("a reason".to_owned()));
+        assert!(filled("  ").is_err() && filled(&"é".repeat(LONGEST_TEXT)).is_ok());
+        assert_eq!(filled(&"é".repeat(LONGEST_TEXT + 1)), Err("longer than 500 characters".to_owned()));
+    }
+}

@@ -37,7 +37,7 @@ pub(super) fn lived(books: &Connection, account: &AccountName, since: Timestamp,
 const LATEST_SESSIONS: usize = 10_000;
 
 pub(super) fn latest(books: &Connection, account: &AccountName, mut each: impl FnMut(Lived) -> ControlFlow<()>) -> rusqlite::Result<()> {
-    let mut statement = books.prepare_cached(&format!("{LIVED} ORDER BY coalesce(ended_at, last_seen_at) DESC LIMIT {LATEST_SESSIONS}"))?;
+    let mut statement = books.prepare_cached(&latest_first())?;
     let mut rows = statement.query(params![account.as_str(), i64::MIN])?;
     while let Some(row) = rows.next()? {
         if each(one(row)?).is_break() {
@@ -45,6 +45,11 @@ pub(super) fn latest(books: &Connection, account: &AccountName, mut each: impl F
         }
     }
     Ok(())
+}
+
+/// Walks the same index from its end.
+pub(super) fn latest_first() -> String {
+    format!("{LIVED} ORDER BY coalesce(ended_at, last_seen_at) DESC LIMIT {LATEST_SESSIONS}")
 }
 
 fn one(row: &Row<'_>) -> rusqlite::Result<Lived> {

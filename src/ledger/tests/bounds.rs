@@ -57,6 +57,15 @@ fn of_a_release_that_waits_for_the_disk_the_latest_row_is_kept_and_its_end_whate
 }
 
 #[test]
+fn while_a_write_does_not_return_each_release_waits_with_one_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, _scribe) = by_hand(&folder);
+    (0..writer::QUEUE_RECORDS).for_each(|_| ledger.record(seen(1)));
+    (1..=100).for_each(|attempts| ledger.record(row(Outcome::Stuck, attempts)));
+    assert_eq!(ledger.inner.desk.waiting(), (writer::QUEUE_RECORDS + 1, writer::QUEUE_RECORDS));
+}
+
+#[test]
 fn a_write_that_does_not_return_is_one_that_the_scribe_is_busy_with_and_a_rest_is_none() {
     block_on(async {
         let ledger = in_memory();
