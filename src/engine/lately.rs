@@ -74,7 +74,6 @@ impl Engine {
     /// Carries on from what the books tell of an earlier life, and tells how the account stands by that alone: the first listing may be long in coming.
     pub fn recollect(&mut self, lately: Lately, now: Timestamp) {
         self.lately = lately;
-        self.lately.forget_all_but(&self.terms.policies);
         self.census.dirty = true;
         self.tell_census(now);
     }

@@ -170,6 +170,13 @@ fn a_reload_forgets_what_is_not_configured_any_more_and_keeps_the_rest() {
     assert_eq!(census.governed.keys().map(PolicyName::as_str).collect::<Vec<_>>(), ["ci", "new"]);
     assert_eq!(census.fell_due.keys().map(|(policy, limit)| format!("{policy} {limit}")).collect::<Vec<_>>(), ["ci max_age", "new max_age"]);
     assert_eq!((governed(&census, "ci"), governed(&census, "new"), due(&census, "ci", Limit::MaxAge)), (Some(1_200), None, Some(1_200)));
+
+    let later_on = later(now, mins(1));
+    told(&mut engine, listed(vec![one("c", "other")], later_on), later_on);
+    let runtime = crate::engine::Runtime::new("growth".into(), Provider::Browserbase, policies().into());
+    let input = Input::Reconfigured { terms: Box::new(terms(Mode::Observe, policies())), runtime: Box::new(runtime), new_credential: false };
+    let census = told(&mut engine, input, later(later_on, secs(2))).expect("a census");
+    assert_eq!((governed(&census, "ci"), governed(&census, "production")), (Some(1_200), None), "what went and came back is new");
 }
 
 #[test]
