@@ -89,7 +89,7 @@ impl Source for Fake {
             currency: None,
             overrun_seconds: Overrun { p50: None, p99: None, max: None },
         };
-        self.answer(Report { since, until, by, rows: Vec::new(), total, gaps: Vec::new() })
+        self.answer(Report { since, until, by, rows: Vec::new(), rows_left_out: 0, total, gaps: Vec::new() })
     }
 
     fn health(&self) -> Result<(), String> {
