@@ -3,6 +3,7 @@
 pub mod account;
 pub mod board;
 pub mod crew;
+pub mod pulse;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{AccountSettings, Config};
-use crate::domain::name::PolicyName;
 use crate::domain::time::SignedDuration;
 use crate::domain::view::Mode;
 use crate::engine::{Engine, Pass};
@@ -24,6 +24,7 @@ use crate::signals::Signal;
 use crate::telemetry::Telemetry;
 use board::Board;
 use crew::{Crew, Ground, Setup};
+use pulse::{LONGEST_SLEEP, Pulse};
 
 /// A single pass does not take longer than this, whatever pace it is given.
 const LONGEST_PASS: SignedDuration = SignedDuration::from_hours(24);
@@ -68,8 +69,8 @@ impl Standing {
         Ok(Self { clock, ledger, telemetry, bound: None })
     }
 
-    fn ground(&self) -> Ground {
-        Ground { clock: self.clock, ledger: self.ledger.clone(), telemetry: self.telemetry.clone() }
+    fn ground(&self, pulse: Arc<Pulse>) -> Ground {
+        Ground { clock: self.clock, ledger: self.ledger.clone(), telemetry: self.telemetry.clone(), pulse }
     }
 }
 
@@ -77,16 +78,18 @@ impl Standing {
 pub async fn run(mut standing: Standing, mut setup: Setup, mut reread: Reread, mut wishes: mpsc::Receiver<Signal>) -> Result<(), String> {
     // From before the first write: a fault is told once.
     let mut health = standing.ledger.health();
-    let mut crew = Crew::new(standing.ground(), Pass::Daemon);
+    let flags = Flags::new(setup.config.mode, &standing.clock);
+    let mut crew = Crew::new(standing.ground(flags.pulse.clone()), Pass::Daemon);
     crew.follow(&setup).await?;
-    let flags = Flags::new(setup.config.mode);
     let shutdown = CancellationToken::new();
     let server = standing.bound.take().map(|bound| {
         let source = Arc::new(flags.board(&standing, &crew));
         tokio::spawn(bound.serve(source, standing.telemetry.metrics().clone(), shutdown.clone()))
     });
     loop {
+        flags.pulse.beat(&standing.clock);
         tokio::select! {
+            () = tokio::time::sleep(LONGEST_SLEEP.unsigned_abs()) => {}
             Ok(()) = health.changed() => standing.telemetry.books(health.borrow_and_update().as_ref().copied().map_err(String::as_str)),
             wish = wishes.recv() => match wish {
                 None | Some(Signal::Drain) => break,
@@ -116,7 +119,8 @@ pub async fn run(mut standing: Standing, mut setup: Setup, mut reread: Reread, m
 /// One pass over all accounts: gives each account's engine as it ended, within the time that a release may take. Told to stop, it settles what was
 /// requested, as far as the time for that allows.
 pub async fn run_once(standing: Standing, setup: &Setup, mut wishes: mpsc::Receiver<Signal>) -> Result<Passed, String> {
-    let mut crew = Crew::new(standing.ground(), Pass::Once);
+    let pulse = Arc::new(Pulse::new(&standing.clock));
+    let mut crew = Crew::new(standing.ground(pulse), Pass::Once);
     crew.follow(setup).await?;
     let mut passed = Passed::default();
     let mut deadline = tokio::time::Instant::now() + longest_pass(&setup.config);
@@ -170,21 +174,25 @@ struct Flags {
     enforcing: Arc<AtomicBool>,
     draining: Arc<AtomicBool>,
     broken: Arc<AtomicBool>,
+    /// Of the daemon's own loop.
+    pulse: Arc<Pulse>,
 }
 
 impl Flags {
-    fn new(mode: Mode) -> Self {
-        Self { enforcing: Arc::new((mode == Mode::Enforce).into()), draining: Arc::default(), broken: Arc::default() }
+    fn new(mode: Mode, clock: &Clock) -> Self {
+        let enforcing = Arc::new((mode == Mode::Enforce).into());
+        Self { enforcing, draining: Arc::default(), broken: Arc::default(), pulse: Arc::new(Pulse::new(clock)) }
     }
 
     fn board(&self, standing: &Standing, crew: &Crew) -> Board {
         Board {
             clock: standing.clock,
             lines: crew.lines(),
-            reader: standing.ledger.reader(),
+            ledger: standing.ledger.clone(),
             enforcing: self.enforcing.clone(),
             draining: self.draining.clone(),
             broken: self.broken.clone(),
+            pulse: self.pulse.clone(),
         }
     }
 }
@@ -230,6 +238,7 @@ async fn close(ledger: Ledger) {
 }
 
 fn declare(telemetry: &Telemetry, config: &Config) {
-    let policies: Vec<PolicyName> = config.policies.iter().map(|policy| policy.name.clone()).collect();
+    let policies = config.policies.iter().map(|policy| (policy.name.clone(), policy.rule.armed().collect())).collect();
     telemetry.metrics().declare(&config.accounts, &policies);
+    telemetry.forget_all_but(|name| config.accounts.iter().any(|account| account.name == *name));
 }

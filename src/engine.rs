@@ -7,11 +7,13 @@
 mod asking;
 mod backoff;
 mod confirming;
+mod counted;
 mod counting;
 mod doubt;
 mod explain;
 mod flight;
 mod judging;
+mod lately;
 mod pace;
 mod polling;
 mod port;
@@ -32,16 +34,17 @@ use crate::domain::exchange::Exchange;
 use crate::domain::fault::Fault;
 use crate::domain::hold::Orders;
 use crate::domain::listing::ClockReading;
-use crate::domain::name::{PolicyName, SessionId};
+use crate::domain::name::SessionId;
 use crate::domain::record::{Recall, Record};
 use crate::domain::release::Release;
 use crate::domain::session::{Parts, Session};
 use crate::domain::time::{Moment, SignedDuration, Timestamp, floor_millis, later};
-use crate::domain::verdict::Limit;
 use crate::guardrails::Rails;
 use crate::policy::Occasion;
 use crate::policy::crowd::Crowds;
+use counted::Counted;
 use flight::Flight;
+pub use lately::Lately;
 use pace::Pace;
 use polling::Polling;
 pub use port::{Command, Input, Pass, Tally, Terms};
@@ -68,7 +71,7 @@ pub struct Engine {
     reads: BTreeSet<(Timestamp, SessionId)>,
     /// Sessions that are over and done with, with when we learnt it (ours): a listing that lags is not a new session.
     done: BTreeMap<SessionId, Done>,
-    would_release: BTreeSet<(SessionId, PolicyName, Limit)>,
+    would_release: Counted,
     crowds: Crowds,
     /// Something changed that the crowds may hang on.
     recount_wanted: bool,
@@ -84,14 +87,14 @@ pub struct Engine {
     quota: Quota,
     /// When sessions that wait to be asked about are worth another look.
     asking_wake: Option<Timestamp>,
-    shadowed: BTreeSet<(SessionId, PolicyName, Limit)>,
+    shadowed: Counted,
     told_tags: BTreeSet<SessionId>,
     under_way: usize,
     /// When due sessions that wait for the pace or a guardrail are worth another look.
     release_wake: Option<Timestamp>,
-    stuck_told: usize,
     draining: bool,
-    census: Census,
+    lately: Lately,
+    census: Told,
     tally: Tally,
     outbox: VecDeque<Command>,
 }
@@ -105,10 +108,10 @@ struct Done {
 }
 
 /// Whether the gauges are behind, and when they were last told.
-#[derive(Clone, Copy, Debug, Default)]
-struct Census {
+#[derive(Clone, Copy, Debug)]
+struct Told {
     dirty: bool,
-    told_at: Option<Timestamp>,
+    at: Option<Timestamp>,
 }
 
 /// How long a session that is done is remembered.
@@ -126,7 +129,7 @@ impl Engine {
             rails: Rails::new(terms.guardrails.clone()),
             polling: Polling::new(&recall, now),
             quota: Quota::new(terms.evidence_per_minute),
-            would_release: recall.would_release.iter().cloned().collect(),
+            would_release: Counted::recalled(&recall.would_release),
             orders,
             skew: Skew::default(),
             roster: Roster::default(),
@@ -141,13 +144,13 @@ impl Engine {
             remembered: recall.activities.iter().cloned().collect(),
             asking: BTreeMap::new(),
             asking_wake: None,
-            shadowed: recall.shadowed.iter().cloned().collect(),
+            shadowed: Counted::recalled(&recall.shadowed),
             told_tags: BTreeSet::new(),
             under_way: 0,
             release_wake: None,
-            stuck_told: 0,
             draining: false,
-            census: Census::default(),
+            lately: Lately::default(),
+            census: Told { dirty: false, at: None },
             tally: Tally::default(),
             outbox: VecDeque::new(),
             terms,
@@ -171,7 +174,6 @@ impl Engine {
                 self.read_at(&id, now);
             }
         }
-        self.tell_stuck();
         if self.rails.tripped(self.resumed_at(), self.moment(now)).is_some() {
             self.tell_tripped(self.moment(now));
         }
@@ -216,7 +218,7 @@ impl Engine {
         let line = self.roster.next_at(moment).filter(|_| !self.draining);
         let witness = self.has_called_witness().then_some(now);
         let read = self.reads.first().map(|(at, _)| *at).into_iter().chain(witness).min().map(|at| at.max(self.pace.next_at(Operation::Read, now)));
-        let census = self.census.told_at.filter(|_| self.census.dirty).map(|told| later(told, CENSUS_INTERVAL));
+        let census = self.census.at.filter(|_| self.census.dirty).map(|told| later(told, CENSUS_INTERVAL));
         let full = self.under_way >= self.most_under_way();
         let calls = if full { [None; 3] } else { [read, self.release_wake, self.asking_wake] };
         [poll, line, census].into_iter().chain(calls).flatten().min()
@@ -305,6 +307,7 @@ impl Engine {
             self.polling.soon(now);
         }
         self.polling.hasten(later(now, terms.poll_interval));
+        self.lately.forget_all_but(&terms.policies);
         self.terms = terms;
         self.recount_wanted = true;
         self.told_tags.clear();

@@ -19,6 +19,7 @@ mod schema;
 mod tests;
 mod writer;
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -104,6 +105,11 @@ impl Ledger {
         self.inner.desk.health.subscribe()
     }
 
+    /// For how long the hand that writes has been at one write, or has waited for another process's lock; nothing where it rests, or was refused.
+    pub fn busy_for(&self) -> Option<SignedDuration> {
+        self.inner.desk.busy_for()
+    }
+
     /// What operators have said, as they say it. Instants are the wall clock of the process that wrote them.
     pub fn orders(&self) -> watch::Receiver<Arc<Orders>> {
         self.inner.desk.orders.subscribe()
@@ -119,11 +125,22 @@ impl Ledger {
     /// As [`Reader::lived`]; sees everything that was recorded before. Read beside the writer, on a connection of its own: however many rows there are,
     /// no intent waits for them.
     pub async fn lived(&self, account: &AccountName, since: Timestamp, each: impl FnMut(Lived) + Send + 'static) -> Result<(), LedgerFault> {
+        let account = account.clone();
+        self.beside(move |reader| reader.lived(&account, since, each)).await
+    }
+
+    /// As [`Reader::latest`], in the same way.
+    pub async fn latest(&self, account: &AccountName, each: impl FnMut(Lived) -> ControlFlow<()> + Send + 'static) -> Result<(), LedgerFault> {
+        let account = account.clone();
+        self.beside(move |reader| reader.latest(&account, each)).await
+    }
+
+    async fn beside(&self, read: impl FnOnce(&Reader) -> Result<(), LedgerFault> + Send + 'static) -> Result<(), LedgerFault> {
         let (reply, answer) = oneshot::channel();
         self.inner.desk.put(Job::CatchUp(reply));
         answer.await.unwrap_or_else(|_| Err(self.closed()))?;
-        let (place, account) = (self.inner.desk.place.clone(), account.clone());
-        let read = move || Reader::over(place.clone(), place.connect_for_reading()?).lived(&account, since, each);
+        let place = self.inner.desk.place.clone();
+        let read = move || read(&Reader::over(place.clone(), place.connect_for_reading()?));
         let failed = |error: tokio::task::JoinError| LedgerFault::Other { place: self.inner.desk.place.clone(), detail: error.to_string() };
         tokio::task::spawn_blocking(read).await.map_err(failed)?
     }

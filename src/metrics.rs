@@ -7,8 +7,10 @@ mod census;
 mod family;
 mod process;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use prometheus::proto::MetricFamily;
-use prometheus::{CounterVec, GaugeVec, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
+use prometheus::{CounterVec, GaugeVec, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
 use crate::config::AccountSettings;
 use crate::domain::activity::Finding;
@@ -17,6 +19,7 @@ use crate::domain::fault::FaultKind;
 use crate::domain::hold::Hold;
 use crate::domain::name::PolicyName;
 use crate::domain::release::RequestOutcome;
+use crate::domain::time::Timestamp;
 use crate::domain::verdict::{Limit, VerdictWord};
 use crate::domain::view::Change;
 use family::{Family, Labels};
@@ -27,6 +30,9 @@ const OVERRUN_BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 
 const CONFIRMATION_BUCKETS: &[f64] = &[0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 3_600.0];
 /// From a provider next door to the longest sensible `request_timeout`.
 const REQUEST_BUCKETS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+/// Policies that are gone and shown still.
+const MOST_GONE_POLICIES: usize = 100;
 
 macro_rules! metrics {
     ($($(#[doc = $help:literal])+ $field:ident: $kind:ty = $name:literal [$($label:literal),*] $($buckets:ident)?;)+) => {
@@ -68,6 +74,8 @@ metrics! {
     release_requests: IntCounterVec = "session_reaper_release_requests_total" ["account", "outcome"];
     /// Releases requested and not confirmed within confirm_within.
     releases_stuck: IntGaugeVec = "session_reaper_releases_stuck" ["account"];
+    /// When the release that is stuck and was requested first was requested; 0 while none is stuck.
+    release_stuck_oldest: GaugeVec = "session_reaper_release_stuck_oldest_timestamp_seconds" ["account"];
     /// From a session's deadline to the moment its first release request was sent.
     release_overrun: HistogramVec = "session_reaper_release_overrun_seconds" ["account"] OVERRUN_BUCKETS;
     /// From a session's first release request to the provider's word that it ended.
@@ -86,8 +94,12 @@ metrics! {
     budget_left: GaugeVec = "session_reaper_budget_left_seconds" ["account", "policy", "group"];
     /// Askings about a session's activity, by what the answers said together.
     evidence: IntCounterVec = "session_reaper_evidence_total" ["account", "finding"];
-    /// When the last complete listing was read; 0 before the first.
+    /// When the last complete listing was read, over restarts as far as the ledger knows; 0 before the first.
     poll_last_complete: GaugeVec = "session_reaper_poll_last_complete_timestamp_seconds" ["account"];
+    /// The last listing in which the policy, shadow or not, governed a session, over restarts as far as the ledger's latest sessions tell; 0 before the first.
+    policy_last_governed: GaugeVec = "session_reaper_policy_last_governed_timestamp_seconds" ["account", "policy"];
+    /// When a session last fell due by this limit, be it held back, only observed or a shadow's, over restarts as far as the ledger knows; 0 before the first.
+    limit_last_due: GaugeVec = "session_reaper_limit_last_due_timestamp_seconds" ["account", "policy", "limit"];
     /// Polls by how they went.
     polls: IntCounterVec = "session_reaper_polls_total" ["account", "outcome"];
     /// HTTP requests to the provider, by status code, or by the fault's word where there was none.
@@ -104,6 +116,8 @@ metrics! {
     tags_unreadable: IntCounterVec = "session_reaper_tags_unreadable_total" ["account", "policy"];
     /// 1 unless the last intent could not be written, so that nothing is released.
     books_writable: IntGauge = "session_reaper_books_writable" [];
+    /// Log lines that were lost because whoever reads the log did not keep up.
+    log_lines_lost: IntCounter = "session_reaper_log_lines_lost_total" [];
     /// 1 unless the last reload was refused and the configuration before it is still in force.
     config_last_reload_successful: IntGauge = "session_reaper_config_last_reload_successful" [];
     /// Always 1; what is running is in the labels.
@@ -122,13 +136,24 @@ impl Metrics {
 
     /// Shows every series that this configuration can have, at zero where it is new, and drops those of accounts that are no longer in it. What has
     /// been counted stays, also under policies that are gone.
-    pub fn declare(&self, accounts: &[AccountSettings], policies: &[PolicyName]) {
+    /// `policies`: each with the limits that it has.
+    pub fn declare(&self, accounts: &[AccountSettings], policies: &BTreeMap<PolicyName, Vec<Limit>>) {
         self.prune(&|labels| labels.get("account").is_none_or(|name| accounts.iter().any(|account| account.name.as_str() == name)));
+        self.forget_gone_policies(policies);
         for account in accounts {
             self.declare_account(account.name.as_str());
-            for policy in policies {
-                self.declare_policy(account, policy.as_str());
+            for (policy, limits) in policies {
+                self.declare_policy(account, policy.as_str(), limits);
             }
+        }
+    }
+
+    /// Of policies that are gone what was counted is shown still, while there are not too many: names that change with every reload would have no end.
+    fn forget_gone_policies(&self, policies: &BTreeMap<PolicyName, Vec<Limit>>) {
+        let known = |policy: &str| policy.is_empty() || policies.contains_key(&policy.into());
+        let shown: BTreeSet<String> = family::series(&self.sessions).map(|labels| family::value(&labels, "policy").to_owned()).collect();
+        if shown.iter().filter(|policy| !known(policy)).count() > MOST_GONE_POLICIES {
+            self.prune(&|labels| known(family::value(labels, "policy")));
         }
     }
 
@@ -155,7 +180,7 @@ impl Metrics {
         for gauge in [&self.releases_stuck, &self.guardrail_tripped] {
             let _shown = gauge.with_label_values(&[account]);
         }
-        for gauge in [&self.poll_last_complete, &self.clock_skew] {
+        for gauge in [&self.poll_last_complete, &self.clock_skew, &self.release_stuck_oldest] {
             let _shown = gauge.with_label_values(&[account]);
         }
         for histogram in [&self.release_overrun, &self.release_confirmation] {
@@ -164,8 +189,12 @@ impl Metrics {
         let _shown = self.listing_rows_rejected.with_label_values(&[account]);
     }
 
-    fn declare_policy(&self, account: &AccountSettings, policy: &str) {
+    fn declare_policy(&self, account: &AccountSettings, policy: &str, limits: &[Limit]) {
         let name = account.name.as_str();
+        let _shown = self.policy_last_governed.with_label_values(&[name, policy]);
+        for limit in limits {
+            let _shown = self.limit_last_due.with_label_values(&[name, policy, limit.as_str()]);
+        }
         for limit in Limit::ALL {
             let labels = [name, account.provider.as_str(), policy, limit.as_str()];
             let _shown = self.sessions_released.with_label_values(&labels);
@@ -201,6 +230,11 @@ impl Metrics {
 pub fn status_label(status: &str) -> &str {
     let code = status.parse::<u16>().is_ok_and(|code| (100..600).contains(&code)) && status.len() == 3;
     if code || FaultKind::from_word(status).is_some() { status } else { "other" }
+}
+
+/// An instant as gauges hold it.
+pub fn unix(at: Timestamp) -> f64 {
+    at.as_millisecond() as f64 / 1_000.0
 }
 
 /// A count as a gauge holds it.

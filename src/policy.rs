@@ -49,6 +49,20 @@ pub enum Rule {
     Limits(Limits),
 }
 
+impl Rule {
+    /// The limits that there are.
+    pub fn armed(&self) -> impl Iterator<Item = Limit> {
+        let has = move |limit: &Limit| match (self, limit) {
+            (Self::Protect, _) => false,
+            (Self::Limits(limits), Limit::MaxAge) => limits.max_age.is_some(),
+            (Self::Limits(limits), Limit::Idle) => limits.idle.is_some(),
+            (Self::Limits(limits), Limit::MaxRunning) => limits.max_running.is_some(),
+            (Self::Limits(limits), Limit::Budget) => limits.budget.is_some(),
+        };
+        Limit::ALL.iter().copied().filter(has)
+    }
+}
+
 /// The ways to outstay that a policy knows; at least one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Limits {

@@ -8,6 +8,7 @@ mod standing;
 use std::sync::{Mutex, PoisonError};
 
 use crate::domain::event::Event;
+use crate::domain::name::AccountName;
 use crate::metrics::Metrics;
 use standing::Standings;
 
@@ -26,6 +27,11 @@ impl Telemetry {
 
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// Forgets how the other accounts stood.
+    pub fn forget_all_but(&self, stays: impl Fn(&AccountName) -> bool) {
+        self.standings.lock().unwrap_or_else(PoisonError::into_inner).forget_all_but(stays);
     }
 
     /// A reload was taken over whole, or refused: then the configuration before it stays in force.
@@ -48,6 +54,7 @@ impl Telemetry {
 
     pub fn tell(&self, event: &Event) {
         count::count(&self.metrics, event);
+        self.metrics.log_lines_lost.inc_by(log::lost().saturating_sub(self.metrics.log_lines_lost.get()));
         let news = self.standings.lock().unwrap_or_else(PoisonError::into_inner).take_in(event);
         line::write(event, news);
     }

@@ -33,10 +33,16 @@ pub struct Flags {
     pub format: Format,
 }
 
+/// The longest id or reason that is taken down, in characters: the daemon keeps it in mind, and shows it beside each session that it holds back.
+const LONGEST_TEXT: usize = 500;
+
 /// Reads a text that must say something.
 pub fn filled(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    if text.is_empty() { Err("must not be empty".to_owned()) } else { Ok(text.to_owned()) }
+    match text.trim() {
+        "" => Err("must not be empty".to_owned()),
+        text if text.chars().count() > LONGEST_TEXT => Err(format!("longer than {LONGEST_TEXT} characters")),
+        text => Ok(text.to_owned()),
+    }
 }
 
 fn length(text: &str) -> Result<SignedDuration, String> {
@@ -113,4 +119,16 @@ fn list(now: Timestamp, format: Format, globals: &Globals) -> Result<(), Failure
 
 fn as_json(hold: &OperatorHold) -> Value {
     json!({ "session": hold.session, "placed_at": rfc3339(hold.placed_at), "until": rfc3339(hold.until), "reason": hold.reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_operator_says_has_words_and_an_end() {
+        assert_eq!(filled(" a reason "), Ok("a reason".to_owned()));
+        assert!(filled("  ").is_err() && filled(&"é".repeat(LONGEST_TEXT)).is_ok());
+        assert_eq!(filled(&"é".repeat(LONGEST_TEXT + 1)), Err("longer than 500 characters".to_owned()));
+    }
 }

@@ -74,6 +74,9 @@ fn print_table(report: &Report, by: &By) -> Result<(), Failure> {
     } else {
         table(report, by.tag().unwrap_or(&report.by)).print()?;
     }
+    if report.rows_left_out > 0 {
+        say(format!("{} more rows saved less, and are in the total alone", report.rows_left_out))?;
+    }
     if report.total.saved_cost.is_none() {
         say("\"mixed\": more than one currency, which do not add up; --by account keeps them apart")?;
     }

@@ -1,6 +1,7 @@
 //! The layers of a configuration, merged by figment: built-in defaults, the file, the environment, flags. Every value keeps the layer that it came from.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use figment::value::{Dict, Map, Num, Tag, Value};
@@ -104,12 +105,20 @@ impl Provider for Layer {
     }
 }
 
+/// What is read of a configuration file.
+const LONGEST_FILE: u64 = 4 << 20;
+
 fn read_file(source: &Source) -> Result<(PathBuf, String), Faults> {
     if let Some(text) = &source.text {
         return Ok(("built-in".into(), text.clone()));
     }
     let path = find_file(source)?;
-    let text = std::fs::read(source.cwd.join(&path)).map_err(|error| one(path.display().to_string(), "", error.to_string(), "a file to read"))?;
+    let mut text = Vec::new();
+    let read = std::fs::File::open(source.cwd.join(&path)).and_then(|file| file.take(LONGEST_FILE + 1).read_to_end(&mut text));
+    read.map_err(|error| one(path.display().to_string(), "", error.to_string(), "a file to read"))?;
+    if text.len() as u64 > LONGEST_FILE {
+        return Err(one(path.display().to_string(), "", format!("more than {} MiB", LONGEST_FILE >> 20), "a configuration"));
+    }
     match String::from_utf8(text) {
         Ok(text) => Ok((path, text)),
         Err(_) => Err(one(path.display().to_string(), "", "bytes that are not UTF-8", "a TOML file in UTF-8")),

@@ -15,6 +15,9 @@ const EXPECTED: &str =
 /// A regex beyond this, compiled, is refused: it would cost memory and time at every listing.
 const REGEX_BYTES: usize = 256 * 1024;
 
+/// The longest glob, in bytes: it becomes a regex that is larger still.
+const LONGEST_GLOB: usize = 1_000;
+
 pub(super) fn check(report: &mut Report<'_>, path: &KeyPath, value: &Value) {
     match value {
         Value::Array(_, items) if items.is_empty() => report.unexpected(path, value, "a list with at least one value"),
@@ -34,6 +37,7 @@ fn check_word(report: &mut Report<'_>, path: &KeyPath, word: &str, value: &Value
         ("exists", _) if value.to_bool().is_none() => report.unexpected(path, value, "true or false, without quotes"),
         ("exists", _) => {}
         ("not", _) => check(report, path, value),
+        ("glob", Some(pattern)) if pattern.len() > LONGEST_GLOB => report.unexpected(path, value, format!("a glob of at most {LONGEST_GLOB} bytes")),
         ("glob", Some(pattern)) => {
             if let Err(error) = glob(pattern) {
                 report.unexpected(path, value, format!("a glob such as \"feature/*\" ({})", error.kind()));

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::keys::{self, Empty, Key, MATCH, Shape, Span, Words};
+use super::shape::{LONGEST_NAME, MOST_TABLES};
 
 /// Which dialect of JSON Schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +49,7 @@ fn reference(draft: Draft, name: &str) -> Value {
 fn of(shape: &Shape, draft: Draft) -> Value {
     match shape {
         Shape::Table(keys) => table(keys, draft),
-        Shape::Tables(keys) => json!({ "type": "array", "items": table(keys, draft) }),
+        Shape::Tables(keys) => json!({ "type": "array", "maxItems": MOST_TABLES, "items": table(keys, draft) }),
         Shape::Match => reference(draft, "match"),
         Shape::Matches => json!({ "type": "array", "minItems": 1, "items": reference(draft, "match") }),
         Shape::Selector => json!({ "anyOf": [{ "const": "all" }, reference(draft, "match")] }),
@@ -62,7 +63,7 @@ fn of(shape: &Shape, draft: Draft) -> Value {
 
 fn scalar(shape: &Shape) -> Value {
     match shape {
-        Shape::Name => json!({ "type": "string", "pattern": "^[a-z0-9-]+$" }),
+        Shape::Name => json!({ "type": "string", "pattern": "^[a-z0-9-]+$", "maxLength": LONGEST_NAME }),
         Shape::Flag => json!({ "type": "boolean" }),
         Shape::Duration(span) => duration(span),
         Shape::Rate => json!({ "type": "number", "exclusiveMinimum": 0, "maximum": 1000 }),

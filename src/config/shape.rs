@@ -44,11 +44,21 @@ impl<'a> Report<'a> {
     }
 }
 
+/// Accounts, and policies, that a configuration may have: each pair of them has series of its own in `/metrics`.
+pub(super) const MOST_TABLES: usize = 100;
+/// The longest name, in characters: it is in every series and in every line about what it names.
+pub(super) const LONGEST_NAME: usize = 64;
+
 /// Checks one value against its shape.
 pub(super) fn check(report: &mut Report<'_>, path: &KeyPath, value: &Value, shape: &Shape) {
     match shape {
         Shape::Table(keys) => table(report, path, value, keys),
-        Shape::Tables(keys) => list(report, path, value, "a list of tables", |report, path, item| table(report, path, item, keys)),
+        Shape::Tables(keys) => {
+            if let Some(items) = value.as_array().filter(|items| items.len() > MOST_TABLES) {
+                report.say(path, value, format!("{} of them", items.len()), format!("at most {MOST_TABLES}"), None);
+            }
+            list(report, path, value, "a list of tables", |report, path, item| table(report, path, item, keys));
+        }
         Shape::Match => a_match(report, path, value),
         Shape::Matches => filled_list(report, path, value, "a list of match tables", a_match),
         Shape::Selector => selector(report, path, value),
@@ -65,7 +75,7 @@ fn scalar(report: &mut Report<'_>, path: &KeyPath, value: &Value, shape: &Shape)
         Shape::Duration(span) => duration(report, path, value, span),
         Shape::Word(words) => word(report, path, value, words),
         Shape::Variable => variable(report, path, value),
-        Shape::Name => pattern(report, path, value, is_name, "a name of lower-case letters, digits and hyphens"),
+        Shape::Name => pattern(report, path, value, is_name, "a name of at most 64 lower-case letters, digits and hyphens"),
         Shape::Currency => pattern(report, path, value, is_currency, "three capital letters, such as \"USD\""),
         Shape::Address => pattern(report, path, value, is_address, "an IP address and port, such as \"127.0.0.1:9753\""),
         Shape::Flag if value.to_bool().is_none() => report.unexpected(path, value, "true or false, without quotes"),
@@ -189,7 +199,7 @@ fn variable(report: &mut Report<'_>, path: &KeyPath, value: &Value) {
 }
 
 fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    (1..=LONGEST_NAME).contains(&text.len()) && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
 fn is_currency(text: &str) -> bool {

@@ -322,3 +322,25 @@ proptest! {
         _ = load(&source);
     }
 }
+
+#[test]
+fn what_has_no_end_in_a_configuration_is_refused_in_words() {
+    let account = "[[accounts]]\nname = \"a\"\nprovider = \"browserbase\"\napi_key_env = \"BROWSERBASE_API_KEY\"\n";
+    let policy =
+        |name: &str, value: &str| format!("[[policies]]\nname = \"{name}\"\nmatch = {{ metadata = {{ env = {value} }} }}\nmax_age = \"1h\"\n");
+    let policies = |count: usize| (0..count).map(|n| policy(&format!("p{n}"), &format!("\"{n}\""))).collect::<String>();
+    let glob = |length: usize| policy("p", &format!("{{ glob = \"{}\" }}", "x".repeat(length)));
+    let cases = [
+        (policies(100), policies(101), "policies", "101 of them"),
+        (policy(&"n".repeat(64), "\"ci\""), policy(&"n".repeat(65), "\"ci\""), "policies[0].name", "nnn"),
+        (glob(1_000), glob(1_001), "policies[0].match.metadata.env.glob", "xxx"),
+    ];
+    for (fits, too_much, key, found) in cases {
+        assert!(loaded(&format!("{account}{fits}")).is_ok(), "{key}");
+        let faults = loaded(&format!("{account}{too_much}")).expect_err(key).0;
+        assert!(faults.iter().any(|fault| fault.key == key && fault.found.contains(found)), "{faults:?}");
+    }
+    let padded = |length: usize| format!("{account}#{}", "x".repeat(length - account.len() - 1));
+    assert!(loaded(&padded(4 << 20)).is_ok());
+    assert!(loaded(&padded((4 << 20) + 1)).expect_err("too long").0[0].found.contains("more than 4 MiB"));
+}

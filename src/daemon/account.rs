@@ -1,7 +1,6 @@
 //! The loop of one account: engine and executor, side by side with every other account's and touched by none of them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -9,16 +8,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::clock::Clock;
+use crate::daemon::pulse::{LONGEST_SLEEP, Pulse};
 use crate::domain::hold::{OperatorHold, Orders};
 use crate::domain::time::{SignedDuration, Timestamp, later};
 use crate::domain::view::{AccountView, BudgetView, SessionView};
 use crate::engine::{Engine, Input, Runtime, Terms};
 use crate::executor::{Call, Executor};
 
-/// A loop wakes at least this often, so that its pulse shows that it lives.
-const LONGEST_SLEEP: SignedDuration = SignedDuration::from_secs(5);
-
-/// And sleeps at least this long, whatever it is told: a mistake in an alarm costs a millisecond, not a core.
+/// A loop sleeps at least this long, whatever it is told: a mistake in an alarm costs a millisecond, not a core.
 const SHORTEST_SLEEP: SignedDuration = SignedDuration::from_millis(1);
 
 /// What the rest of the daemon may ask of an account's loop.
@@ -43,36 +40,6 @@ pub struct View {
     pub budgets: Vec<BudgetView>,
 }
 
-/// When a loop last turned, and whether its account has been introduced; read by the health endpoints.
-#[derive(Debug, Default)]
-pub struct Pulse {
-    beat_millis: AtomicI64,
-    introduced: std::sync::atomic::AtomicBool,
-}
-
-impl Pulse {
-    /// A loop that is about to start counts as alive.
-    pub fn new(clock: &Clock) -> Self {
-        let pulse = Self::default();
-        pulse.beat(clock, false);
-        pulse
-    }
-
-    fn beat(&self, clock: &Clock, introduced: bool) {
-        self.beat_millis.store(clock.since_start().as_millis() as i64, Ordering::Relaxed);
-        self.introduced.store(introduced, Ordering::Relaxed);
-    }
-
-    /// Time since the last turn of the loop.
-    pub fn age(&self, clock: &Clock) -> SignedDuration {
-        clock.since_start() - SignedDuration::from_millis(self.beat_millis.load(Ordering::Relaxed))
-    }
-
-    pub fn introduced(&self) -> bool {
-        self.introduced.load(Ordering::Relaxed)
-    }
-}
-
 /// Everything one loop needs.
 pub struct AccountLoop {
     pub engine: Engine,
@@ -89,7 +56,8 @@ impl AccountLoop {
         let mut calls: FuturesUnordered<Call> = FuturesUnordered::new();
         let mut draining = false;
         loop {
-            self.pulse.beat(&self.clock, self.engine.is_introduced());
+            self.pulse.beat(&self.clock);
+            self.pulse.introduce(self.engine.is_introduced());
             while let Some(command) = self.engine.next_command() {
                 calls.extend(self.executor.carry_out(command));
             }

@@ -9,30 +9,43 @@ use tokio::sync::oneshot;
 use crate::clock::Clock;
 use crate::daemon::account::{Control, View};
 use crate::daemon::crew::{Line, Lines};
+use crate::daemon::pulse::{Pulse, STALLED_AFTER};
 use crate::domain::release::Release;
-use crate::domain::time::{SignedDuration, Timestamp, human};
+use crate::domain::time::{Timestamp, human};
 use crate::domain::view::{AccountView, Mode, Report, Snapshot};
-use crate::ledger::{By, Reader};
+use crate::ledger::{By, Ledger};
 use crate::server::{Answer, Source};
-
-/// A loop wakes every few seconds; one that has not for this long has stalled.
-const STALLED_AFTER: SignedDuration = SignedDuration::from_secs(30);
 
 /// The daemon as the server knows it.
 pub struct Board {
     pub clock: Clock,
     pub lines: Lines,
-    pub reader: Reader,
+    pub ledger: Ledger,
     /// Enforcing, as of the last configuration.
     pub enforcing: Arc<AtomicBool>,
     pub draining: Arc<AtomicBool>,
     /// A loop has ended by a fault of its own.
     pub broken: Arc<AtomicBool>,
+    /// Of the daemon's own loop.
+    pub pulse: Arc<Pulse>,
 }
 
 impl Board {
     fn lines(&self) -> Vec<Line> {
         self.lines.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Which loop has stalled. What waits for another one is named after that.
+    fn stalled(&self) -> Option<String> {
+        let account = |line: Line| Some(format!("account {} has not turned for {}", line.account, human(line.pulse.stalled_for(&self.clock)?)));
+        // It waits for releases then, for as long as it is allowed to.
+        let daemon = self.pulse.stalled_for(&self.clock).filter(|_| !self.draining.load(Ordering::Relaxed));
+        let writer = self.ledger.busy_for().filter(|busy| *busy > STALLED_AFTER);
+        let writer =
+            writer.map(|busy| format!("the ledger has waited {} to write: the disk hangs, or another process keeps the store locked", human(busy)));
+        writer
+            .or_else(|| self.lines().into_iter().find_map(account))
+            .or_else(|| daemon.map(|still| format!("the daemon's own loop has not turned for {}", human(still))))
     }
 
     fn mode(&self) -> Mode {
@@ -64,12 +77,12 @@ impl Source for Board {
     }
 
     fn releases(&self, since: Option<Timestamp>, limit: usize) -> Answer<Vec<Release>> {
-        let reader = self.reader.clone();
+        let reader = self.ledger.reader();
         in_background(move || reader.releases(since, limit))
     }
 
     fn report(&self, since: Timestamp, until: Timestamp, by: String) -> Answer<Report> {
-        let reader = self.reader.clone();
+        let reader = self.ledger.reader();
         match by.parse::<By>() {
             Ok(by) => in_background(move || reader.report_to_now(since, until, &by)),
             Err(why) => Box::pin(async move { Err(why.to_string()) }),
@@ -80,8 +93,7 @@ impl Source for Board {
         if self.broken.load(Ordering::Relaxed) {
             return Err("an account's loop ended by a fault of its own; see the log".to_owned());
         }
-        let stalled = self.lines().into_iter().find(|line| line.pulse.age(&self.clock) > STALLED_AFTER);
-        stalled.map_or(Ok(()), |line| Err(format!("account {} has not turned for {}", line.account, human(line.pulse.age(&self.clock)))))
+        self.stalled().map_or(Ok(()), Err)
     }
 
     fn ready(&self) -> Result<(), String> {
@@ -136,16 +148,57 @@ fn in_background<T: Send + 'static>(read: impl FnOnce() -> Result<T, crate::ledg
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::account::Pulse;
+    use crate::config::StorePath;
     use crate::domain::name::Provider;
+    use crate::domain::time::SignedDuration;
+    use crate::ledger::OpenOptions;
+
+    fn line(account: &str, control: tokio::sync::mpsc::Sender<Control>, pulse: Pulse) -> Line {
+        Line { account: account.into(), provider: Provider::Browserbase, control, pulse: Arc::new(pulse) }
+    }
+
+    /// A board over loops of which each has stood still for so long: the daemon's own, and those of `growth` and `research`.
+    fn standing_still(daemon: SignedDuration, accounts: [SignedDuration; 2]) -> Board {
+        let clock = Clock::start();
+        let (control, _) = tokio::sync::mpsc::channel(1);
+        let lines =
+            ["growth", "research"].into_iter().zip(accounts).map(|(name, still)| line(name, control.clone(), Pulse::still_for(&clock, still)));
+        let lines: Lines = Arc::new(std::sync::RwLock::new(lines.collect()));
+        let options = OpenOptions { retention: SignedDuration::ZERO, now: clock.now() };
+        let ledger = Ledger::open(&StorePath::Memory, options).expect("books in memory");
+        let pulse = Arc::new(Pulse::still_for(&clock, daemon));
+        Board { clock, lines, ledger, enforcing: Arc::default(), draining: Arc::default(), broken: Arc::default(), pulse }
+    }
+
+    #[test]
+    fn the_loop_that_has_stalled_is_named() {
+        let (turning, stalled) = (STALLED_AFTER / 2, STALLED_AFTER + SignedDuration::from_secs(1));
+        assert_eq!(standing_still(turning, [turning; 2]).health(), Ok(()));
+        let names = |daemon, accounts, which: &str| {
+            let why = standing_still(daemon, accounts).health().expect_err("one has stalled");
+            assert!(why.starts_with(&format!("{which} has not turned for 3")), "{why}");
+        };
+        names(turning, [turning, stalled], "account research");
+        names(stalled, [turning; 2], "the daemon's own loop");
+        // Which waits for this one, most likely.
+        names(stalled, [stalled, turning], "account growth");
+    }
+
+    #[test]
+    fn a_daemon_that_waits_for_its_last_releases_has_not_stalled() {
+        let board = standing_still(STALLED_AFTER * 2, [SignedDuration::ZERO; 2]);
+        board.draining.store(true, Ordering::Relaxed);
+        assert_eq!(board.health(), Ok(()));
+        board.broken.store(true, Ordering::Relaxed);
+        assert!(board.health().is_err(), "a loop that has ended by a fault of its own is not one of these");
+    }
 
     #[tokio::test]
     async fn an_account_whose_loop_has_ended_is_shown_beside_the_others() {
         let clock = Clock::start();
         let (control, inbox) = tokio::sync::mpsc::channel(1);
         drop(inbox);
-        let line = Line { account: "gone".into(), provider: Provider::Browserbase, control, pulse: Arc::new(Pulse::new(&clock)) };
-        let shown = views(vec![line], Mode::Enforce).await;
+        let shown = views(vec![line("gone", control, Pulse::new(&clock))], Mode::Enforce).await;
         assert!(shown.iter().all(|view| view.account.error.as_ref().is_some_and(|error| error.contains("not watched any more"))));
         assert_eq!(shown.len(), 1);
     }

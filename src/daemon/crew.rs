@@ -1,6 +1,7 @@
 //! The accounts that are being watched: one loop each, started, changed and ended together or one by one.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use secrecy::{ExposeSecret, SecretString};
@@ -9,13 +10,15 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::config::{AccountSettings, Config};
-use crate::daemon::account::{AccountLoop, Control, Pulse, in_our_time};
+use crate::daemon::account::{AccountLoop, Control, in_our_time};
+use crate::daemon::pulse::Pulse;
 use crate::domain::name::{AccountName, Provider};
-use crate::domain::record::{Recall, Record};
+use crate::domain::record::{Lived, Recall, Record};
 use crate::domain::view::Mode;
-use crate::engine::{Engine, Pass, Runtime, Terms};
+use crate::engine::{Engine, Lately, Pass, Runtime, Terms};
 use crate::executor::Executor;
 use crate::ledger::Ledger;
+use crate::policy::{Occasion, Policy};
 use crate::provider;
 use crate::settle::Tariff;
 use crate::telemetry::Telemetry;
@@ -36,6 +39,8 @@ pub struct Ground {
     pub clock: Clock,
     pub ledger: Ledger,
     pub telemetry: Arc<Telemetry>,
+    /// Of the daemon's own loop, which waits while accounts are made ready one after the other.
+    pub pulse: Arc<Pulse>,
 }
 
 /// How to reach one loop from outside.
@@ -88,6 +93,7 @@ struct Recruit {
     executor: Executor,
     /// What the books know of it, where it has no loop yet.
     recall: Option<Recall>,
+    lately: Option<Lately>,
 }
 
 impl Crew {
@@ -105,6 +111,7 @@ impl Crew {
         let mut recruits = Vec::new();
         for settings in &setup.config.accounts {
             recruits.push(self.recruit(setup, settings).await?);
+            self.ground.pulse.beat(&self.ground.clock);
         }
         self.dismiss(&recruits).await;
         for recruit in recruits {
@@ -135,9 +142,13 @@ impl Crew {
         };
         let has_moved = known.as_ref().is_some_and(|known| has_moved(known, settings));
         let recall = known.map(|known| recall_at_home(known, settings));
+        let lately = match &recall {
+            Some(recall) if self.pass == Pass::Daemon => Some(self.lately(&setup.config.policies, settings, recall).await),
+            _ => None,
+        };
         let terms = Box::new(terms(&setup.config, settings, self.pass));
         let runtime = Box::new(self.runtime(&terms, has_moved).await?);
-        Ok(Recruit { settings: settings.clone(), terms, runtime, home, key: key.clone(), executor, recall })
+        Ok(Recruit { settings: settings.clone(), terms, runtime, home, key: key.clone(), executor, recall, lately })
     }
 
     /// An account that is wanted again while its loop still settles what it began keeps that loop: two would release and count the same sessions twice.
@@ -172,12 +183,13 @@ impl Crew {
 
     fn start(&mut self, recruit: Recruit) {
         let Ground { clock, ledger, .. } = self.ground.clone();
-        let Recruit { settings, terms, runtime, home, key, executor, recall } = recruit;
+        let Recruit { settings, terms, runtime, home, key, executor, recall, lately } = recruit;
         let name = settings.name;
         let mut orders = ledger.orders();
         let said = Arc::new(in_our_time(&orders.borrow_and_update(), &clock));
         let mut engine = Engine::new(*terms, recall.unwrap_or_default(), said, clock.now());
         engine.account_for(*runtime, clock.now());
+        engine.recollect(lately.unwrap_or_default(), clock.now());
         let (control, inbox) = mpsc::channel(CONTROL_QUEUE);
         let pulse = Arc::new(Pulse::new(&clock));
         let line = Line { account: name.clone(), provider: settings.provider, control, pulse: pulse.clone() };
@@ -199,6 +211,21 @@ impl Crew {
         self.ground.ledger.lived(&terms.account, since, each).await.map_err(|fault| fault.to_string())?;
         let runtime = counted.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ok(runtime)
+    }
+
+    /// What the books tell of when each policy governed a session, and when one fell due by each limit.
+    async fn lately(&self, policies: &[Policy], settings: &AccountSettings, recall: &Recall) -> Lately {
+        let lately = Arc::new(Mutex::new(Lately::recalled(&recall.fell_due)));
+        let (learning, account, provider, policies) = (lately.clone(), settings.name.clone(), settings.provider, policies.to_vec());
+        let each = move |lived: Lived| {
+            let occasion = Occasion { account: &account, provider, at: lived.until };
+            let knows_all = learning.lock().unwrap_or_else(PoisonError::into_inner).saw(&lived, occasion, &policies);
+            if knows_all { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        if let Err(fault) = self.ground.ledger.latest(&settings.name, each).await {
+            tracing::warn!(account = %settings.name, %fault, "when its policies last governed a session cannot be read; that counts from now on");
+        }
+        lately.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Has the books know where the account is now.
@@ -242,7 +269,11 @@ impl Crew {
 /// What the books know of an account, where it is now: what was learnt at another address or of another project says nothing of this one. What
 /// guardrails hold back stays held back.
 pub fn recall_at_home(recall: Recall, settings: &AccountSettings) -> Recall {
-    if has_moved(&recall, settings) { Recall { releases: Vec::new(), seen: Vec::new(), activities: Vec::new(), ..recall } } else { recall }
+    if has_moved(&recall, settings) {
+        Recall { releases: Vec::new(), seen: Vec::new(), activities: Vec::new(), fell_due: Vec::new(), last_complete_at: None, ..recall }
+    } else {
+        recall
+    }
 }
 
 /// The books were written where the account is no longer; so were the runtimes in them.

@@ -46,14 +46,8 @@ pub enum What {
     Polled { outcome: PollOutcome, at: Timestamp, live: usize, rejected: usize, fault: Option<Fault> },
     /// The provider's clock minus ours, where it is worth applying, else zero.
     Skew { skew: SignedDuration },
-    /// How many sessions there are per policy and verdict, and how many due ones each hold keeps back.
-    Census {
-        sessions: BTreeMap<(Option<PolicyName>, VerdictWord), usize>,
-        holds: BTreeMap<Hold, usize>,
-        /// What shadow policies would change, each by itself.
-        shadows: BTreeMap<(PolicyName, Change), usize>,
-        budgets: Vec<BudgetView>,
-    },
+    /// How the account stands.
+    Census(Box<Census>),
     /// The provider was asked about a session's activity.
     Heard { id: SessionId, finding: Finding },
     /// A shadow policy would have released this one now.
@@ -74,8 +68,6 @@ pub enum What {
     Stuck { release: Box<Release> },
     /// The provider will not do it.
     Failed { release: Box<Release> },
-    /// How many releases are stuck now.
-    StuckCount { count: usize },
     /// The account's credential is refused; it is asked again at this time (ours).
     Refused { fault: Fault, again_at: Timestamp },
     /// The whole key is silent until then (ours), as the provider asked.
@@ -84,8 +76,34 @@ pub enum What {
     Tripped { requested: usize, live: usize },
     /// The fraction holds no longer.
     Untripped { by_operator: bool },
+    /// The account's budgets have more groups than are counted: those beyond count as having spent nothing.
+    TooManyGroups { most: usize },
     /// A session that the provider had called ended is listed as live again.
     Reappeared { id: SessionId },
     /// An intent could not be written, so that nothing was sent.
     BooksRefused { id: SessionId, why: String },
+}
+
+/// How an account stands, for its gauges: each takes the place of the one before it. Instants are ours, but for those of releases.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Census {
+    /// How many sessions there are per policy and verdict.
+    pub sessions: BTreeMap<(Option<PolicyName>, VerdictWord), usize>,
+    /// How many due ones each hold keeps back.
+    pub holds: BTreeMap<Hold, usize>,
+    /// What shadow policies would change, each by itself.
+    pub shadows: BTreeMap<(PolicyName, Change), usize>,
+    pub budgets: Vec<BudgetView>,
+    /// The last complete listing, in this life of the process or an earlier one.
+    pub last_complete_at: Option<Timestamp>,
+    /// `max_release_fraction` holds the account back.
+    pub tripped: bool,
+    /// Releases that are stuck.
+    pub stuck: usize,
+    /// When the one of them that was requested first was; in the provider's time.
+    pub stuck_since: Option<Timestamp>,
+    /// Of every policy: the last listing in which it governed a session, or would have if it were no shadow.
+    pub governed: BTreeMap<PolicyName, Option<Timestamp>>,
+    /// Of every limit that a policy has: when a session last fell due by it.
+    pub fell_due: BTreeMap<(PolicyName, Limit), Option<Timestamp>>,
 }

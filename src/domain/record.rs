@@ -73,10 +73,12 @@ pub struct Recall {
     pub seen: Vec<(SessionId, Timestamp)>,
     /// What is known of the activity of sessions that were seen within the last day, and are not known to be over.
     pub activities: Vec<(SessionId, Activity)>,
-    /// What observe mode has counted already.
+    /// What observe mode has counted already, of sessions that are not known to have been over for a day.
     pub would_release: Vec<(SessionId, PolicyName, Limit)>,
     /// What shadow policies have.
     pub shadowed: Vec<(SessionId, PolicyName, Limit)>,
+    /// When a session last fell due by each limit, as far as something came of that; the provider's time.
+    pub fell_due: Vec<(PolicyName, Limit, Timestamp)>,
     /// Where the account was when all this was written; nothing in books that do not say.
     pub home: Option<String>,
     pub tripped_at: Option<Timestamp>,

@@ -234,6 +234,8 @@ pub struct Report {
     /// `account`, `policy`, `limit`, `kind`, `day` or `metadata.KEY`.
     pub by: String,
     pub rows: Vec<ReportRow>,
+    /// Rows that are only in the total: a tag may have any number of values.
+    pub rows_left_out: usize,
     pub total: ReportRow,
     /// Times without complete listings.
     pub gaps: Vec<Gap>,

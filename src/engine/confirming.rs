@@ -132,7 +132,7 @@ impl Engine {
         }
         self.ask_again(id, now);
         self.write_row(id);
-        self.tell_stuck();
+        self.census.dirty = true;
     }
 
     /// The provider does not know the session. That may be a wrong address answering for everything, so that only a complete listing without the session,
@@ -250,14 +250,5 @@ impl Engine {
             Outcome::Requested | Outcome::Denied | Outcome::Failed | Outcome::Stuck => What::Failed { release },
         });
         self.close(id, parts, ended_at, now);
-        self.tell_stuck();
-    }
-
-    pub(super) fn tell_stuck(&mut self) {
-        let count = self.flights.values().filter(|flight| flight.stuck).count();
-        if count != self.stuck_told {
-            self.stuck_told = count;
-            self.tell(What::StuckCount { count });
-        }
     }
 }

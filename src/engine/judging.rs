@@ -45,6 +45,7 @@ impl Engine {
         if let Some(tracked) = self.roster.get_mut(id) {
             tracked.shadows = shadows.into_iter().map(|(policy, judgement)| (policy, judgement.verdict)).collect();
         }
+        self.note_what_is_due(id, moment);
         self.keep_from_line(id, now);
         self.count_shadows(id, moment);
     }
@@ -104,7 +105,7 @@ impl Engine {
 
     fn count_shadow(&mut self, id: &SessionId, deadline: &Deadline, now: Moment) {
         let (policy, limit) = (deadline.policy.clone(), deadline.limit);
-        if self.shadowed.insert((id.clone(), policy.clone(), limit)) {
+        if self.shadowed.count(id, &policy, limit) {
             let at = floor_millis(now.theirs);
             self.write(Record::WouldRelease { account: self.terms.account.clone(), id: id.clone(), policy: policy.clone(), limit, shadow: true, at });
             self.tell(What::ShadowWouldRelease { id: id.clone(), policy, limit, reason: due_reason(deadline) });
@@ -112,6 +113,7 @@ impl Engine {
     }
 }
 
-fn is_due(verdict: &Verdict, now: Timestamp) -> Option<&Deadline> {
+/// Its deadline, where that has come.
+pub(super) fn is_due(verdict: &Verdict, now: Timestamp) -> Option<&Deadline> {
     verdict.falls_due().filter(|deadline| deadline.at <= now)
 }

@@ -11,6 +11,7 @@ use crate::domain::record::{Recall, Record};
 use crate::domain::time::{SignedDuration, Timestamp, later};
 use crate::engine::doubt::Doubt;
 use crate::engine::roster::Tracked;
+use crate::engine::runtime::MOST_GROUPS;
 use crate::engine::{Command, DONE_KEPT, Engine, Pass, backoff};
 
 /// First wait before a failed listing is tried again; it doubles up to the poll interval.
@@ -25,6 +26,9 @@ pub(super) const PATIENCE_OF_ONE_PASS: SignedDuration = SignedDuration::from_sec
 /// A session that no listing has shown for this long is remembered no longer, though none has said that it is gone: nothing has been decided by it since it
 /// went out of sight.
 const UNSEEN_KEPT: SignedDuration = SignedDuration::from_hours(24);
+
+/// Of those that went out of sight, no more than these are remembered: the ones seen last. Nobody asks for the others before a listing shows them again.
+pub(super) const MOST_UNSEEN: usize = 10_000;
 
 /// A time without complete listings is a gap from this many poll intervals on, and at least this long.
 const GAP_AFTER_POLLS: i32 = 3;
@@ -134,7 +138,7 @@ impl Engine {
             Err(fault) => self.learn_nothing(fault, now),
         }
         self.census.dirty = true;
-        self.census.told_at = None;
+        self.census.at = None;
     }
 
     fn learn_all(&mut self, complete: Complete, sent_at: Timestamp, now: Timestamp) {
@@ -145,9 +149,6 @@ impl Engine {
         self.remembered.clear();
         self.polling.whole = complete.rows().rejected.iter().all(|row| row.id.is_some());
         self.recount_fresh = self.polling.whole.then_some(sent_at);
-        if self.polling.whole {
-            self.runtime.settle(self.moment(now).theirs);
-        }
         self.polling.introduced = true;
         self.polling.failures = 0;
         self.polling.error = None;
@@ -189,9 +190,16 @@ impl Engine {
 
     /// Where a listing is never whole nobody is ever gone: memory must have an end all the same.
     fn forget_unseen(&mut self, now: Timestamp) {
-        let unseen = |tracked: &&Tracked| later(tracked.seen_at, UNSEEN_KEPT) <= now && !self.flights.contains_key(&tracked.session.id);
-        let forgotten: Vec<SessionId> = self.roster.iter().filter(unseen).map(|tracked| tracked.session.id.clone()).collect();
-        forgotten.iter().for_each(|id| drop(self.strike_off(id, now)));
+        let unseen = |tracked: &&Tracked| self.is_out_of_sight(tracked, now) && !self.flights.contains_key(&tracked.session.id);
+        let mut unseen: Vec<(Timestamp, SessionId)> =
+            self.roster.iter().filter(unseen).map(|tracked| (tracked.seen_at, tracked.session.id.clone())).collect();
+        unseen.sort_unstable();
+        let too_many = unseen.len().saturating_sub(MOST_UNSEEN);
+        for (at, (seen_at, id)) in unseen.into_iter().enumerate() {
+            if at < too_many || later(seen_at, UNSEEN_KEPT) <= now {
+                self.strike_off(&id, now);
+            }
+        }
     }
 
     fn learn_nothing(&mut self, fault: Fault, now: Timestamp) {
@@ -202,9 +210,9 @@ impl Engine {
     }
 
     fn conclude(&mut self, outcome: PollOutcome, live: usize, rejected: usize, fault: Option<Fault>, now: Timestamp) {
-        self.done.retain(|_, done| later(done.at, DONE_KEPT) > now);
         self.recount_wanted = true;
         if outcome != PollOutcome::Failed {
+            self.forget(now);
             self.open_allowance(now);
             self.polling.rejected = rejected;
         }
@@ -214,6 +222,19 @@ impl Engine {
             self.polling.last_error = Some(fault.to_string());
         }
         self.tell(What::Polled { outcome, at: now, live, rejected, fault });
+    }
+
+    /// What was long ago matters no more: memory has an end, however long the process runs and whatever it is let do.
+    fn forget(&mut self, now: Timestamp) {
+        let lives = |id: &SessionId| self.roster.get(id).is_some();
+        self.would_release.forget(lives, now);
+        self.shadowed.forget(lives, now);
+        self.done.retain(|_, done| later(done.at, DONE_KEPT) > now);
+        self.rails.roll(self.moment(now));
+        self.runtime.settle(self.polling.whole, self.moment(now).theirs);
+        if self.runtime.has_overflowed() {
+            self.tell(What::TooManyGroups { most: MOST_GROUPS });
+        }
     }
 
     fn retry_poll(&mut self, now: Timestamp) {

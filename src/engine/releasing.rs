@@ -129,7 +129,7 @@ impl Engine {
             self.roster.park(id, other.until);
             return Turn::Next;
         }
-        if self.would_release.insert((id.clone(), deadline.policy.clone(), deadline.limit)) {
+        if self.would_release.count(id, &deadline.policy, deadline.limit) {
             let (policy, limit) = (deadline.policy.clone(), deadline.limit);
             let at = floor_millis(now.theirs);
             self.write(Record::WouldRelease {
@@ -160,7 +160,8 @@ impl Engine {
         flight.row.attempts += 1;
         flight.first_to_count = flight.row.asked_at.is_none();
         flight.row.asked_at = flight.row.asked_at.or(Some(floor_millis(later(now.ours, self.skew.least()))));
-        flight.row.outcome = Outcome::Requested;
+        // Asked for again it is stuck all the same, also for a later life of the process.
+        flight.row.outcome = if flight.stuck { Outcome::Stuck } else { Outcome::Requested };
         flight.step = Step::Asking;
         let row = Box::new(flight.row.clone());
         self.mark_unwritten(id, false);

@@ -14,8 +14,8 @@ use crate::policy::{Governed, Occasion, Policy, Rule, govern};
 /// A session that a listing lacks may be listed again; after this long it is believed to be over.
 const MAY_COME_BACK: SignedDuration = SignedDuration::from_hours(1);
 
-/// Groups of which one account's budgets are counted; those beyond have spent nothing as far as is known.
-const MOST_GROUPS: usize = 10_000;
+/// Groups of which one account's budgets are counted; those beyond have spent nothing as far as is known, which is told.
+pub(super) const MOST_GROUPS: usize = 10_000;
 
 /// What sessions that are over have spent of the periods now running. Instants are in the provider's time.
 #[derive(Clone, Debug)]
@@ -23,21 +23,24 @@ pub struct Runtime {
     account: AccountName,
     provider: Provider,
     policies: Arc<[Policy]>,
-    ended: BTreeMap<(PolicyName, Group), Spent>,
+    ended: BTreeMap<PolicyName, Spent>,
     /// Not listed any more, or not yet in this life of the process: each of them may still turn out to live.
     loose: BTreeMap<SessionId, Lived>,
+    /// A group was left out, because there are too many.
+    overflowed: bool,
+    told: bool,
 }
 
-/// What was spent of the period that begins at `from`.
-#[derive(Clone, Copy, Debug)]
+/// What each group has spent of the period that begins at `from`.
+#[derive(Clone, Debug)]
 struct Spent {
     from: Timestamp,
-    spent: SignedDuration,
+    groups: BTreeMap<Group, SignedDuration>,
 }
 
 impl Runtime {
     pub fn new(account: AccountName, provider: Provider, policies: Arc<[Policy]>) -> Self {
-        Self { account, provider, policies, ended: BTreeMap::new(), loose: BTreeMap::new() }
+        Self { account, provider, policies, ended: BTreeMap::new(), loose: BTreeMap::new(), overflowed: false, told: false }
     }
 
     /// How far back the books matter; nothing where no policy has a budget.
@@ -61,19 +64,29 @@ impl Runtime {
         }
     }
 
-    /// Believes the ends that are long ago.
-    pub fn settle(&mut self, now: Timestamp) {
-        let settled = |lived: &Lived| later(lived.until, MAY_COME_BACK) <= now;
+    /// Believes the ends that are long ago; of sessions that were not seen to end, only where the last listing would have shown them.
+    pub fn settle(&mut self, whole: bool, now: Timestamp) {
+        let settled = |lived: &Lived| later(lived.until, MAY_COME_BACK) <= now && (whole || lived.over);
         let ids: Vec<SessionId> = self.loose.iter().filter(|(_, lived)| settled(lived)).map(|(id, _)| id.clone()).collect();
         for lived in ids.iter().filter_map(|id| self.loose.remove(id)).collect::<Vec<_>>() {
             self.fold(&lived, now);
         }
     }
 
+    /// Whether a group was left out, and nobody has been told yet.
+    pub(super) fn has_overflowed(&mut self) -> bool {
+        self.overflowed && !std::mem::replace(&mut self.told, true)
+    }
+
+    #[cfg(test)]
+    pub(super) fn remembers(&self) -> usize {
+        self.loose.len() + self.ended.values().map(|spent| spent.groups.len()).sum::<usize>()
+    }
+
     /// What each group has spent of a policy's period.
     pub fn ended(&self, policy: &Policy, budget: &Budget, period: Period) -> BTreeMap<Group, SignedDuration> {
-        let of_policy = self.ended.iter().filter(|((name, _), spent)| *name == policy.name && spent.from == period.from);
-        let mut groups: BTreeMap<Group, SignedDuration> = of_policy.map(|((_, group), spent)| (group.clone(), spent.spent)).collect();
+        let spent = self.ended.get(&policy.name).filter(|spent| spent.from == period.from);
+        let mut groups = spent.map(|spent| spent.groups.clone()).unwrap_or_default();
         for lived in self.loose.values() {
             if let Some(group) = self.group(policy, budget, lived) {
                 *groups.entry(group).or_default() += period.overlap(lived.session.since(), lived.until);
@@ -88,10 +101,15 @@ impl Runtime {
             let period = budget.period(now);
             let spent = period.overlap(lived.session.since(), lived.until);
             let Some(group) = self.group(policy, budget, lived).filter(|_| spent > SignedDuration::ZERO) else { continue };
-            self.ended.retain(|(name, _), spent| *name != policy.name || spent.from == period.from);
-            let key = (policy.name.clone(), group);
-            if self.ended.len() < MOST_GROUPS || self.ended.contains_key(&key) {
-                self.ended.entry(key).or_insert(Spent { from: period.from, spent: SignedDuration::ZERO }).spent += spent;
+            let counted: usize = self.ended.values().map(|spent| spent.groups.len()).sum();
+            let known = self.ended.entry(policy.name.clone()).or_insert_with(|| Spent { from: period.from, groups: BTreeMap::new() });
+            if known.from != period.from {
+                *known = Spent { from: period.from, groups: BTreeMap::new() };
+            }
+            if counted < MOST_GROUPS || known.groups.contains_key(&group) {
+                *known.groups.entry(group).or_default() += spent;
+            } else {
+                self.overflowed = true;
             }
         }
     }
@@ -133,14 +151,13 @@ mod tests {
         let policy = Policy { name: "days".into(), selector: Selector::All, rule: Rule::Limits(limits), shadow: false };
         let mut runtime = Runtime::new("growth".into(), Provider::Browserbase, [policy].into());
         let of = |team: &str| Lived { session: session(team, serde_json::json!({ "team": team })), until: later(at(0), mins(1)), over: true };
-        let key = |team: &str| (PolicyName::from("days"), Group(Some(team.into())));
-        for index in 1..MOST_GROUPS {
-            runtime.ended.insert(key(&format!("team-{index}")), Spent { from: period.from, spent: mins(1) });
-        }
+        let group = |team: &str| Group(Some(team.into()));
+        let groups = (1..MOST_GROUPS).map(|index| (group(&format!("team-{index}")), mins(1))).collect();
+        runtime.ended.insert("days".into(), Spent { from: period.from, groups });
         for team in ["last", "last", "one-too-many", "team-1"] {
             runtime.fold(&of(team), at(0));
         }
-        let spent = |team: &str| runtime.ended.get(&key(team)).map(|spent| spent.spent);
+        let spent = |team: &str| runtime.ended[&PolicyName::from("days")].groups.get(&group(team)).copied();
         assert_eq!(["last", "one-too-many", "team-1"].map(spent), [Some(mins(2)), None, Some(mins(2))]);
     }
 }

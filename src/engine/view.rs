@@ -1,15 +1,12 @@
 //! What an account looks like at one moment.
 
-use std::collections::BTreeMap;
-
-use crate::domain::event::What;
-use crate::domain::hold::Hold;
+use crate::domain::event::{Census, What};
 use crate::domain::name::{PolicyName, SessionId};
 use crate::domain::time::{Moment, SignedDuration, Timestamp, between, clock_time, human, later, rfc3339, seconds};
 use crate::domain::verdict::{Deadline, Limit, Source, Verdict, VerdictWord};
 use crate::domain::view::{AccountView, Change, HoldView, SessionView, ShadowView};
 use crate::engine::roster::Tracked;
-use crate::engine::{CENSUS_INTERVAL, Engine};
+use crate::engine::{CENSUS_INTERVAL, Engine, Told};
 use crate::guardrails::Held;
 use crate::policy::idle::ENOUGH_SIGHTINGS;
 
@@ -124,29 +121,41 @@ impl Engine {
 
     /// Tells the gauges, at most once in a while.
     pub(super) fn tell_census(&mut self, now: Timestamp) {
-        let recent = self.census.told_at.is_some_and(|told| now < later(told, CENSUS_INTERVAL));
+        let recent = self.census.at.is_some_and(|told| now < later(told, CENSUS_INTERVAL));
         if !self.census.dirty || recent {
             return;
         }
+        self.note_who_governs(now);
+        let census = Box::new(self.census(now));
+        self.census = Told { dirty: false, at: Some(now) };
+        self.tell(What::Census(census));
+    }
+
+    fn census(&self, now: Timestamp) -> Census {
         let moment = self.moment(now);
-        let mut sessions: BTreeMap<(Option<PolicyName>, VerdictWord), usize> = BTreeMap::new();
-        let mut holds: BTreeMap<Hold, usize> = BTreeMap::new();
-        let mut shadows: BTreeMap<(PolicyName, Change), usize> = BTreeMap::new();
+        let stuck = || self.flights.values().filter(|flight| flight.stuck);
+        let mut census = Census {
+            budgets: self.budget_views(now),
+            last_complete_at: self.polling.last_complete_at,
+            tripped: self.rails.tripped(self.resumed_at(), moment).is_some(),
+            stuck: stuck().count(),
+            stuck_since: stuck().map(|flight| flight.row.requested_at).min(),
+            ..Census::default()
+        };
         for tracked in self.roster.iter() {
             let word = self.word_of(tracked, moment);
-            *sessions.entry((tracked.verdict.policy().cloned(), word)).or_default() += 1;
+            *census.sessions.entry((tracked.verdict.policy().cloned(), word)).or_default() += 1;
             if let Some(held) = self.shown_holds(tracked, moment).first() {
-                *holds.entry(held.hold).or_default() += 1;
+                *census.holds.entry(held.hold).or_default() += 1;
             }
             for view in self.shadow_views(tracked, moment) {
                 if let (policy, Some(change)) = (view.policy, view.change) {
-                    *shadows.entry((policy, change)).or_default() += 1;
+                    *census.shadows.entry((policy, change)).or_default() += 1;
                 }
             }
         }
-        self.census.dirty = false;
-        self.census.told_at = Some(now);
-        self.tell(What::Census { sessions, holds, shadows, budgets: self.budget_views(now) });
+        self.lately.tell(&mut census, &self.terms.policies);
+        census
     }
 }
 

@@ -1,8 +1,8 @@
 //! What waits to be written, between those who have something for the books and the one hand that writes them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[cfg(test)]
 use rusqlite::Connection;
@@ -13,10 +13,12 @@ use crate::domain::hold::Orders;
 use crate::domain::name::AccountName;
 use crate::domain::record::{Recall, Record};
 use crate::domain::release::Release;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{SignedDuration, Timestamp};
 
-/// Records that may wait for a disk that cannot be written; past it new observations are dropped, releases never.
+/// Records that may wait for a disk that cannot be written; past it new observations are dropped, and of each release its latest row is kept.
 pub(super) const QUEUE_RECORDS: usize = 10_000;
+/// Sightings that may wait, of which one record holds as many as a listing has sessions.
+pub(super) const QUEUE_SIGHTINGS: usize = 200_000;
 /// Jobs of one transaction.
 const BATCH_JOBS: usize = 1_000;
 /// How often the thread looks for orders of other processes, and tries again what it could not write.
@@ -50,6 +52,18 @@ impl Job {
         matches!(self, Self::Record(record) if !matches!(record, Record::Release(_)))
     }
 
+    fn sightings(&self) -> usize {
+        if let Self::Record(Record::Seen(sightings)) = self { sightings.len() } else { 0 }
+    }
+
+    /// The row of a release that is not closed: a later one takes its place.
+    fn open_row(&self) -> Option<&Release> {
+        match self {
+            Self::Record(Record::Release(row)) if !row.is_closed() => Some(row),
+            _ => None,
+        }
+    }
+
     fn refuse(self, fault: &LedgerFault) {
         match self {
             Self::Intend(_, reply) | Self::CatchUp(reply) => drop(reply.send(Err(fault.clone()))),
@@ -65,6 +79,8 @@ impl Job {
 pub(super) struct Desk {
     queue: Mutex<Queue>,
     wake: Condvar,
+    /// Since when the scribe has been at one turn, or waits for another process's lock turn after turn.
+    busy_since: Mutex<Option<Instant>>,
     pub(super) place: Place,
     pub(super) health: watch::Sender<Result<(), String>>,
     pub(super) orders: watch::Sender<Arc<Orders>>,
@@ -73,6 +89,7 @@ pub(super) struct Desk {
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
+    sightings: usize,
     /// Why the last write failed; nothing once one has worked.
     fault: Option<String>,
     /// Observations have been dropped since there was room for them.
@@ -86,6 +103,7 @@ impl Desk {
         Self {
             queue: Mutex::default(),
             wake: Condvar::new(),
+            busy_since: Mutex::default(),
             place,
             health: watch::Sender::new(Ok(())),
             orders: watch::Sender::new(Arc::new(orders)),
@@ -98,11 +116,16 @@ impl Desk {
             drop(queue);
             return job.refuse(&LedgerFault::Closed { place: self.place.clone() });
         }
-        if job.is_droppable() && queue.jobs.len() >= QUEUE_RECORDS {
+        if job.is_droppable() && queue.is_full() {
             queue.dropping = true;
             return self.tell(&queue);
         }
+        let may_supersede = job.open_row().is_some() && queue.is_full();
+        queue.sightings += job.sightings();
         queue.jobs.push_back(job);
+        if may_supersede {
+            queue.forget_superseded();
+        }
         #[cfg(test)]
         if matches!(queue.jobs.back(), Some(Job::Meddle(_))) {
             // What is done to a disk waits for nothing in the queue.
@@ -133,7 +156,28 @@ impl Desk {
     pub(super) fn take(&self) -> Vec<Job> {
         let mut queue = self.queue();
         let count = queue.jobs.len().min(BATCH_JOBS);
-        queue.jobs.drain(..count).collect()
+        let later = queue.jobs.split_off(count);
+        let batch = std::mem::take(&mut queue.jobs);
+        queue.fill(later);
+        batch.into()
+    }
+
+    /// Jobs and sightings.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        let queue = self.queue();
+        (queue.jobs.len(), queue.sightings)
+    }
+
+    /// For how long the scribe has been at one turn, or waited for another process's lock. Nothing where it rests, or was refused: a full disk answers.
+    pub(super) fn busy_for(&self) -> Option<SignedDuration> {
+        let since = *self.busy_since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.and_then(|since| SignedDuration::try_from(since.elapsed()).ok())
+    }
+
+    pub(super) fn is_busy(&self, busy: bool) {
+        let mut since = self.busy_since.lock().unwrap_or_else(PoisonError::into_inner);
+        *since = if busy { since.or_else(|| Some(Instant::now())) } else { None };
     }
 
     /// Puts a batch back as it was, and refuses everything that wants an answer: nobody may act on an intent that is not on disk.
@@ -141,7 +185,8 @@ impl Desk {
         let mut queue = self.queue();
         let later = std::mem::take(&mut queue.jobs);
         let (refused, kept): (Vec<Job>, Vec<Job>) = batch.into_iter().chain(later).partition(Job::wants_an_answer);
-        queue.jobs = kept.into();
+        queue.fill(kept.into());
+        queue.forget_superseded();
         queue.fault = Some(fault.to_string());
         self.tell(&queue);
         drop(queue);
@@ -152,7 +197,7 @@ impl Desk {
     pub(super) fn written(&self) {
         let mut queue = self.queue();
         queue.fault = None;
-        queue.dropping &= queue.jobs.len() >= QUEUE_RECORDS;
+        queue.dropping &= queue.is_full();
         self.tell(&queue);
     }
 
@@ -175,13 +220,36 @@ impl Desk {
 }
 
 impl Queue {
+    fn is_full(&self) -> bool {
+        self.jobs.len() >= QUEUE_RECORDS || self.sightings >= QUEUE_SIGHTINGS
+    }
+
+    fn fill(&mut self, jobs: VecDeque<Job>) {
+        self.sightings = jobs.iter().map(Job::sightings).sum();
+        self.jobs = jobs;
+    }
+
+    /// Drops the rows of releases of which a later one waits as well: each is the whole row.
+    fn forget_superseded(&mut self) {
+        let jobs = std::mem::take(&mut self.jobs);
+        let mut later = BTreeSet::new();
+        let mut kept = VecDeque::new();
+        for job in jobs.into_iter().rev() {
+            let superseded = job.open_row().is_some_and(|row| !later.insert((row.account.clone(), row.id.clone(), row.life.clone())));
+            if !superseded {
+                kept.push_front(job);
+            }
+        }
+        self.fill(kept);
+    }
+
     fn health(&self, place: &Place) -> Result<(), String> {
         match (&self.fault, self.dropping) {
             (None, false) => Ok(()),
             (Some(fault), false) => Err(fault.clone()),
             (fault, true) => {
                 let fault = fault.clone().unwrap_or_else(|| format!("store {place}: it cannot keep up"));
-                Err(format!("{fault}; {QUEUE_RECORDS} records wait to be written, and newer observations are dropped"))
+                Err(format!("{fault}; too much waits to be written, and newer observations are dropped"))
             }
         }
     }

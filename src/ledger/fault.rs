@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use rusqlite::ErrorCode;
 
+use super::operator::MOST_HOLDS;
+
 /// Why the books could not be opened, read or written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerFault {
@@ -41,6 +43,8 @@ pub enum LedgerFault {
     Other { place: Place, detail: String },
     #[error("store {place}: the books say already that {account}/{id} has ended, so that no new release of it is begun")]
     Settled { place: Place, account: String, id: String },
+    #[error("store {place}: {MOST_HOLDS} holds are in force already; lift some, or spare such sessions by a policy with `protect`")]
+    TooManyHolds { place: Place },
     #[error("store {place}: closed already")]
     Closed { place: Place },
     #[error("store.path is \":memory:\", which no other process can reach: set it to a file for this command")]

@@ -178,6 +178,7 @@ impl Place {
             };
             connection.busy_timeout(Duration::from_secs(BUSY_SECONDS))?;
             connection.pragma_update(None, "synchronous", "full")?;
+            connection.pragma_update(None, "journal_size_limit", JOURNAL_BYTES)?;
             Ok(connection)
         };
         open().map_err(|error| self.fault(error))
@@ -187,6 +188,9 @@ impl Place {
 /// Pages of 4 KiB that the write-ahead file has before they go into the store's own file and it begins anew: what the books need of a disk beside
 /// their rows. One that has less than that takes writes for a while and then no more, until a restart.
 const WRITE_AHEAD_PAGES: u32 = 250;
+
+/// What the write-ahead file keeps of the disk once its rows stand in the store. A reader that goes on reading keeps it longer.
+const JOURNAL_BYTES: i64 = 16 << 20;
 
 /// SQLite's own file format: the first 100 bytes, and where in them the marks are.
 const HEADER_BYTES: usize = 100;

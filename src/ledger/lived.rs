@@ -1,5 +1,7 @@
 //! How long each session ran, for budgets: read row by row, so that a million of them need no more memory than one.
 
+use std::ops::ControlFlow;
+
 use rusqlite::{Connection, Row, params};
 use serde_json::Value;
 
@@ -29,6 +31,25 @@ pub(super) fn lived(books: &Connection, account: &AccountName, since: Timestamp,
         }
     }
     Ok(())
+}
+
+/// Sessions that are looked through, the latest first: what was longer ago than all of these counts as never.
+const LATEST_SESSIONS: usize = 10_000;
+
+pub(super) fn latest(books: &Connection, account: &AccountName, mut each: impl FnMut(Lived) -> ControlFlow<()>) -> rusqlite::Result<()> {
+    let mut statement = books.prepare_cached(&latest_first())?;
+    let mut rows = statement.query(params![account.as_str(), i64::MIN])?;
+    while let Some(row) = rows.next()? {
+        if each(one(row)?).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Walks the same index from its end.
+pub(super) fn latest_first() -> String {
+    format!("{LIVED} ORDER BY coalesce(ended_at, last_seen_at) DESC LIMIT {LATEST_SESSIONS}")
 }
 
 fn one(row: &Row<'_>) -> rusqlite::Result<Lived> {

@@ -13,6 +13,9 @@ use crate::domain::time::Timestamp;
 /// The general pause's row stands under the name that no account can have.
 const EVERY_ACCOUNT: &str = "";
 
+/// Holds that may be in force at a time: the daemon has them all in mind.
+pub(super) const MOST_HOLDS: i64 = 10_000;
+
 /// An operator's hand on the books.
 #[derive(Debug)]
 pub struct Operator {
@@ -38,14 +41,20 @@ impl Operator {
 
     /// Places a hold, or replaces the one that the session has; gives the one replaced.
     pub fn place_hold(&mut self, placed: &OperatorHold) -> Result<Option<OperatorHold>, LedgerFault> {
-        self.change(|books| {
+        let held = self.change(|books| {
             let before = find_hold(books, &placed.session)?;
+            let others = "SELECT count(*) FROM holds WHERE session <> ?1 AND until_at > ?2";
+            let others: i64 = books.query_row(others, params![placed.session.as_str(), millis(placed.placed_at)], |row| row.get(0))?;
+            if others >= MOST_HOLDS {
+                return Ok(None);
+            }
             books.execute(
                 "INSERT OR REPLACE INTO holds (session, placed_at, until_at, reason) VALUES (?1, ?2, ?3, ?4)",
                 params![placed.session.as_str(), millis(placed.placed_at), millis(placed.until), placed.reason],
             )?;
-            Ok(before)
-        })
+            Ok(Some(before))
+        })?;
+        held.ok_or_else(|| LedgerFault::TooManyHolds { place: self.place.clone() })
     }
 
     /// Takes a hold back; gives it, or nothing where there was none.

@@ -1,5 +1,6 @@
 //! What the books are asked.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
@@ -25,6 +26,9 @@ const RECALLED_SESSIONS: SignedDuration = SignedDuration::from_hours(1);
 
 /// How long ago a session may have been seen for its activity to be worth remembering.
 const RECALLED_ACTIVITIES: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long ago a session may have ended for what was counted of it to be worth remembering: it is over, and would have to be listed again.
+const RECALLED_COUNTS: SignedDuration = SignedDuration::from_hours(24);
 
 /// Asks the books and cannot write. Its calls block for as long as a query takes.
 #[derive(Clone, Debug)]
@@ -95,6 +99,11 @@ impl Reader {
         self.ask(|books| lived::lived(books, account, since, each))
     }
 
+    /// The sessions seen or over last, the latest first, until `each` has heard enough; [`Self::lived`] says what of them.
+    pub fn latest(&self, account: &AccountName, each: impl FnMut(Lived) -> ControlFlow<()>) -> Result<(), LedgerFault> {
+        self.ask(|books| lived::latest(books, account, each))
+    }
+
     fn ask<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, LedgerFault> {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         // One transaction, so that several statements see one state of the books.
@@ -135,15 +144,18 @@ pub(super) fn recall(books: &Connection, name: &AccountName, now: Timestamp) -> 
     let releases = "SELECT * FROM releases WHERE account = ?1 AND ((outcome NOT IN ('confirmed', 'already_ended') AND confirmed_at IS NULL) OR requested_at >= ?2)
          ORDER BY requested_at, id";
     let seen = "SELECT id, last_seen_at FROM sessions WHERE account = ?1 AND last_seen_at >= ?2 ORDER BY id";
-    let would_release = "SELECT id, policy, limit_word FROM would_release WHERE account = ?1 AND shadow = ?2 ORDER BY id, policy, limit_word";
+    let would_release = "SELECT id, policy, limit_word FROM would_release AS counted WHERE account = ?1 AND shadow = ?2
+         AND NOT EXISTS (SELECT 1 FROM sessions WHERE account = counted.account AND id = counted.id AND ended_at < ?3)
+         ORDER BY id, policy, limit_word";
     let guard = "SELECT home, tripped_at, allowance_opened_at, last_complete_at FROM accounts WHERE account = ?1";
     let state = books.prepare_cached(guard)?.query_row([name.as_str()], guardrail).optional()?.unwrap_or_default();
     let recalled = Recall {
         releases: all(books, releases, params![name.as_str(), ago(RECALLED_RELEASES)], rows::release)?,
         seen: all(books, seen, params![name.as_str(), ago(RECALLED_SESSIONS)], |row| Ok((session(row, "id")?, instant(row, "last_seen_at")?)))?,
         activities: activities(books, name, later(now, -RECALLED_ACTIVITIES))?,
-        would_release: all(books, would_release, params![name.as_str(), false], counted)?,
-        shadowed: all(books, would_release, params![name.as_str(), true], counted)?,
+        would_release: all(books, would_release, params![name.as_str(), false, ago(RECALLED_COUNTS)], counted)?,
+        shadowed: all(books, would_release, params![name.as_str(), true, ago(RECALLED_COUNTS)], counted)?,
+        fell_due: all(books, FELL_DUE, [name.as_str()], fell_due)?,
         ..state
     };
     Ok(recalled)
@@ -159,6 +171,16 @@ fn activities(books: &Connection, name: &AccountName, seen_since: Timestamp) -> 
         tracing::warn!(account = %name, sessions = unreadable, "what the books remember of these sessions' activity cannot be read; it counts as not known");
     }
     Ok(found.into_iter().filter_map(|(id, activity)| Some((id, activity?))).collect())
+}
+
+/// Releases have their deadlines; what would have been released was counted when it was due.
+const FELL_DUE: &str = "SELECT policy, limit_word, max(at) AS at FROM (
+         SELECT policy, limit_word, deadline_at AS at FROM releases WHERE account = ?1
+         UNION ALL SELECT policy, limit_word, counted_at FROM would_release WHERE account = ?1)
+     GROUP BY policy, limit_word ORDER BY policy, limit_word";
+
+fn fell_due(row: &Row<'_>) -> rusqlite::Result<(PolicyName, Limit, Timestamp)> {
+    Ok((rows::policy(row)?, word(row, "limit_word", Limit::from_word)?, instant(row, "at")?))
 }
 
 fn guardrail(row: &Row<'_>) -> rusqlite::Result<Recall> {

@@ -80,13 +80,18 @@ pub(super) fn report(books: &Connection, since: Timestamp, until: Timestamp, las
         tallies.entry(key(row, by)?).or_default().add(&entry);
         total.add(&entry);
     }
-    Ok(Report { since, until, by: by.to_string(), rows: in_order(tallies, by), total: total.row(None), gaps: gaps(books, since, until)? })
+    let rows_left_out = tallies.len().saturating_sub(MOST_ROWS);
+    let (rows, gaps) = (in_order(tallies, by), gaps(books, since, until)?);
+    Ok(Report { since, until, by: by.to_string(), rows, rows_left_out, total: total.row(None), gaps })
 }
+
+/// Rows of one report: those that saved most, or the first days.
+const MOST_ROWS: usize = 10_000;
 
 impl Report {
     /// The report of books in which nothing is.
     pub fn empty(since: Timestamp, until: Timestamp, by: &By) -> Self {
-        Self { since, until, by: by.to_string(), rows: Vec::new(), total: Tally::default().row(None), gaps: Vec::new() }
+        Self { since, until, by: by.to_string(), rows: Vec::new(), rows_left_out: 0, total: Tally::default().row(None), gaps: Vec::new() }
     }
 }
 
@@ -115,7 +120,7 @@ fn in_order(tallies: BTreeMap<Option<String>, Tally>, by: &By) -> Vec<ReportRow>
     if *by != By::Day {
         tallies.sort_by_key(|(_, tally)| std::cmp::Reverse((tally.saved_runtime_ms, tally.overruns_ms.len())));
     }
-    tallies.into_iter().map(|(key, tally)| tally.row(key)).collect()
+    tallies.into_iter().take(MOST_ROWS).map(|(key, tally)| tally.row(key)).collect()
 }
 
 /// What the report needs of one release.
@@ -234,6 +239,15 @@ mod tests {
 
     fn report(books: &Connection, since: Timestamp, until: Timestamp, by: &By) -> rusqlite::Result<Report> {
         super::report(books, since, until, until, by)
+    }
+
+    #[test]
+    fn of_a_tag_with_values_without_end_those_that_saved_most_have_rows_and_the_total_has_all() {
+        let releases: Vec<Release> = (0..=MOST_ROWS).map(|n| saved(&format!("s{n}"), n as i64 + 1, json!({ "run": n }))).collect();
+        let books = books(&releases);
+        let report = report(&books, at(0), at(100), &By::Metadata("run".to_owned())).unwrap();
+        assert_eq!((report.rows.len(), report.rows_left_out, report.total.released), (MOST_ROWS, 1, MOST_ROWS as u64 + 1));
+        assert!(!report.rows.iter().any(|row| row.key.as_deref() == Some("0")), "it saved least");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::domain::session::Parts;
 use crate::domain::time::later;
 use crate::domain::verdict::Limit;
 
+mod bounds;
 mod faults;
 mod power;
 mod sessions;

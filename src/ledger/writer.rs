@@ -12,6 +12,7 @@ use super::fault::LedgerFault;
 use super::file::Lock;
 use super::footing::Footing;
 use super::{OpenOptions, apply, queries, retention};
+use crate::domain::hold::Orders;
 use crate::domain::release::Release;
 use crate::domain::time::{SignedDuration, Timestamp, later};
 
@@ -23,6 +24,10 @@ pub struct Scribe {
     connection: Connection,
     retention: SignedDuration,
     failing: bool,
+    /// Another process kept the store locked for as long as is waited for.
+    locked_out: bool,
+    /// Operators' orders could not be read, which has been said.
+    unheard: bool,
     /// The state of the books in which operators' orders were last looked for.
     seen_version: Option<i64>,
     forget_at: Timestamp,
@@ -35,7 +40,7 @@ impl Scribe {
     pub(super) fn new(desk: Arc<Desk>, connection: Connection, lock: Lock, options: OpenOptions) -> Self {
         let OpenOptions { retention, now } = options;
         let footing = Footing::of(&desk.place);
-        Self { desk, connection, retention, failing: false, seen_version: None, forget_at: now, footing, lock }
+        Self { desk, connection, retention, failing: false, locked_out: false, unheard: false, seen_version: None, forget_at: now, footing, lock }
     }
 
     /// Works until the handles say that it is over, and everything that can be written is. Time goes on from `opened_at`.
@@ -52,12 +57,14 @@ impl Scribe {
 
     /// Does what there is to do, and waits for nothing but the disk: writes a batch, answers those who wait, looks for operators' orders, forgets.
     pub fn turn(&mut self, now: Timestamp) {
+        self.desk.is_busy(true);
         let batch = self.desk.take();
         self.failing = !self.settle(batch);
         self.look_for_orders();
         if !self.failing && now >= self.forget_at && !self.forget_some(now) {
             self.forget_at = later(now, FORGET_EVERY);
         }
+        self.desk.is_busy(self.locked_out);
     }
 
     /// From now on the store refuses every write, as a full disk does, or takes them again.
@@ -76,9 +83,11 @@ impl Scribe {
                     self.desk.written();
                 }
                 self.answer(batch, taken);
+                self.locked_out = false;
                 true
             }
             Err(fault) => {
+                self.locked_out = matches!(fault, LedgerFault::Busy { .. });
                 self.desk.put_back(batch, &fault);
                 false
             }
@@ -152,22 +161,37 @@ impl Scribe {
         LedgerFault::Settled { place: self.desk.place.clone(), account: release.account.to_string(), id: release.id.to_string() }
     }
 
-    /// Publishes what other processes have written since the last look. A look that fails is repeated at the next tick.
+    /// Publishes what other processes have written since the last look. A look that fails is said once, and repeated at the next tick.
     fn look_for_orders(&mut self) {
         let version = self.connection.pragma_query_value(None, "data_version", |row| row.get(0)).ok();
         if version.is_some() && version == self.seen_version {
             return;
         }
-        if let Ok(orders) = queries::orders(&self.connection) {
-            self.seen_version = version;
-            self.desk.orders.send_if_modified(|known| {
-                let changed = **known != orders;
-                if changed {
-                    *known = Arc::new(orders);
+        match queries::orders(&self.connection) {
+            Ok(orders) => {
+                self.seen_version = version;
+                self.publish(orders);
+                if std::mem::take(&mut self.unheard) {
+                    tracing::info!("operators' orders can be read again");
                 }
-                changed
-            });
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.unheard, true) {
+                    let fault = self.desk.place.fault(error);
+                    tracing::error!(%fault, "operators' orders cannot be read: new holds, pauses and resumes are not heard until they can");
+                }
+            }
         }
+    }
+
+    fn publish(&self, orders: Orders) {
+        self.desk.orders.send_if_modified(|known| {
+            let changed = **known != orders;
+            if changed {
+                *known = Arc::new(orders);
+            }
+            changed
+        });
     }
 
     /// Forgets a batch of what is too old; true where there is more. A fault waits for the next hour: nothing depends on it.

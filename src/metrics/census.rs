@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::family::{self, Family, Labels};
-use super::{Metrics, whole};
+use super::family::{self, Family, Labels, value};
+use super::{Metrics, unix, whole};
+use crate::domain::event::Census;
 use crate::domain::hold::Hold;
 use crate::domain::name::{AccountName, PolicyName};
 use crate::domain::text::{HIDDEN, looks_secret};
-use crate::domain::time::{SignedDuration, seconds};
+use crate::domain::time::{SignedDuration, Timestamp, seconds};
 use crate::domain::verdict::VerdictWord;
 use crate::domain::view::{BudgetView, Change};
 
@@ -17,8 +18,41 @@ const MOST_GROUPS: usize = 50;
 const LONGEST_GROUP: usize = 100;
 
 impl Metrics {
-    /// What sessions there are and what holds them back; what is not in the census is zero.
-    pub fn census(&self, account: &AccountName, sessions: &BTreeMap<(Option<PolicyName>, VerdictWord), usize>, holds: &BTreeMap<Hold, usize>) {
+    /// How an account stands now; what is not in the census is zero.
+    pub fn census(&self, account: &AccountName, census: &Census) {
+        self.live(account, &census.sessions, &census.holds);
+        self.shadows(account, &census.shadows);
+        self.budgets(account, &census.budgets);
+        self.since(account, census);
+        self.forget_unarmed(account, census);
+        self.releases_stuck.with_label_values(&[account.as_str()]).set(whole(census.stuck));
+        self.guardrail_tripped.with_label_values(&[account.as_str()]).set(census.tripped.into());
+    }
+
+    /// Since when what ought to happen has not.
+    fn since(&self, account: &AccountName, census: &Census) {
+        let account = account.as_str();
+        let known = |at: Option<Timestamp>| at.map_or(0.0, unix);
+        self.poll_last_complete.with_label_values(&[account]).set(known(census.last_complete_at));
+        self.release_stuck_oldest.with_label_values(&[account]).set(known(census.stuck_since));
+        for (policy, at) in &census.governed {
+            self.policy_last_governed.with_label_values(&[account, policy.as_str()]).set(known(*at));
+        }
+        for ((policy, limit), at) in &census.fell_due {
+            self.limit_last_due.with_label_values(&[account, policy.as_str(), limit.as_str()]).set(known(*at));
+        }
+    }
+
+    /// What is not configured any more is shown no more.
+    fn forget_unarmed(&self, account: &AccountName, census: &Census) {
+        let policies: BTreeSet<&str> = census.governed.keys().map(PolicyName::as_str).collect();
+        let limits: BTreeSet<(&str, &str)> = census.fell_due.keys().map(|(policy, limit)| (policy.as_str(), limit.as_str())).collect();
+        self.policy_last_governed.prune(&|labels| !is_of(labels, account) || policies.contains(value(labels, "policy")));
+        self.limit_last_due.prune(&|labels| !is_of(labels, account) || limits.contains(&(value(labels, "policy"), value(labels, "limit"))));
+    }
+
+    /// What sessions there are and what holds them back.
+    fn live(&self, account: &AccountName, sessions: &BTreeMap<(Option<PolicyName>, VerdictWord), usize>, holds: &BTreeMap<Hold, usize>) {
         family::zero(&self.sessions, &|labels| is_of(labels, account));
         for ((policy, verdict), count) in sessions {
             let policy = policy.as_ref().map_or("", PolicyName::as_str);
@@ -31,7 +65,7 @@ impl Metrics {
     }
 
     /// What shadow policies would change now; what they would not is zero.
-    pub fn shadows(&self, account: &AccountName, changes: &BTreeMap<(PolicyName, Change), usize>) {
+    pub(super) fn shadows(&self, account: &AccountName, changes: &BTreeMap<(PolicyName, Change), usize>) {
         family::zero(&self.shadow_changes, &|labels| is_of(labels, account));
         for ((policy, change), count) in changes {
             self.shadow_changes.with_label_values(&[account.as_str(), policy.as_str(), change.as_str()]).set(whole(*count));
@@ -39,20 +73,20 @@ impl Metrics {
     }
 
     /// What is left of each budget, for the groups that have the least; the others, and those that are gone, are shown no more.
-    pub fn budgets(&self, account: &AccountName, budgets: &[BudgetView]) {
+    pub(super) fn budgets(&self, account: &AccountName, budgets: &[BudgetView]) {
         let shown = scarcest(budgets);
         for ((policy, group), left) in &shown {
             self.budget_left.with_label_values(&[account.as_str(), policy, group]).set(seconds(*left));
         }
         self.budget_left.prune(&|labels| {
-            let value = |name: &str| labels.get(name).cloned().unwrap_or_default();
-            !is_of(labels, account) || shown.contains_key(&(value("policy"), value("group")))
+            let of = |name: &str| value(labels, name).to_owned();
+            !is_of(labels, account) || shown.contains_key(&(of("policy"), of("group")))
         });
     }
 }
 
 fn is_of(labels: &Labels, account: &AccountName) -> bool {
-    labels.get("account").map(String::as_str) == Some(account.as_str())
+    value(labels, "account") == account.as_str()
 }
 
 /// By policy and group as shown. Of groups that look the same once they are cut or hidden, the one with the least left counts.

@@ -3,10 +3,15 @@
 use std::collections::HashMap;
 
 use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
-use prometheus::{CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Result};
+use prometheus::{CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Result};
 
 /// The labels of one series.
 pub(super) type Labels = HashMap<String, String>;
+
+/// The value of one of them; empty where there is no such label.
+pub(super) fn value<'a>(labels: &'a Labels, name: &str) -> &'a str {
+    labels.get(name).map_or("", String::as_str)
+}
 
 pub(super) trait Family: Sized {
     fn declare(name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> Result<Self>;
@@ -39,13 +44,18 @@ impl Family for HistogramVec {
     }
 }
 
-impl Family for IntGauge {
-    fn declare(name: &str, help: &str, _labels: &[&str], _buckets: &[f64]) -> Result<Self> {
-        Self::new(name, help)
-    }
+macro_rules! single {
+    ($($kind:ty),+) => { $(
+        impl Family for $kind {
+            fn declare(name: &str, help: &str, _labels: &[&str], _buckets: &[f64]) -> Result<Self> {
+                <$kind>::new(name, help)
+            }
 
-    fn prune(&self, _keep: &dyn Fn(&Labels) -> bool) {}
+            fn prune(&self, _keep: &dyn Fn(&Labels) -> bool) {}
+        }
+    )+ };
 }
+single!(IntCounter, IntGauge);
 
 fn prune<B: MetricVecBuilder>(family: &MetricVec<B>, keep: &dyn Fn(&Labels) -> bool) {
     for labels in series(family).filter(|labels| !keep(labels)) {
@@ -63,7 +73,7 @@ pub(super) fn zero(family: &IntGaugeVec, chosen: &dyn Fn(&Labels) -> bool) {
     }
 }
 
-fn series<B: MetricVecBuilder>(family: &MetricVec<B>) -> impl Iterator<Item = Labels> {
+pub(super) fn series<B: MetricVecBuilder>(family: &MetricVec<B>) -> impl Iterator<Item = Labels> {
     let metrics = Collector::collect(family).into_iter().flat_map(|mut family| family.take_metric());
     metrics.map(|metric| metric.get_label().iter().map(|pair| (pair.name().to_owned(), pair.value().to_owned())).collect())
 }

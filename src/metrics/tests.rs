@@ -4,8 +4,10 @@ use prometheus::proto::MetricType;
 
 use super::*;
 use crate::config::Credential;
+use crate::domain::event::Census;
 use crate::domain::name::Provider;
 use crate::domain::time::{SignedDuration, Timestamp};
+use crate::domain::verdict::VerdictWord;
 use crate::domain::view::BudgetView;
 
 /// The metrics as documented: name, type, labels.
@@ -22,7 +24,10 @@ const DOCUMENTED: &[(&str, MetricType, &[&str])] = &[
     ("session_reaper_evidence_total", MetricType::COUNTER, &["account", "finding"]),
     ("session_reaper_guardrail_tripped", MetricType::GAUGE, &["account"]),
     ("session_reaper_holds", MetricType::GAUGE, &["account", "hold"]),
+    ("session_reaper_limit_last_due_timestamp_seconds", MetricType::GAUGE, &["account", "limit", "policy"]),
     ("session_reaper_listing_rows_rejected_total", MetricType::COUNTER, &["account"]),
+    ("session_reaper_log_lines_lost_total", MetricType::COUNTER, &[]),
+    ("session_reaper_policy_last_governed_timestamp_seconds", MetricType::GAUGE, &["account", "policy"]),
     ("session_reaper_poll_last_complete_timestamp_seconds", MetricType::GAUGE, &["account"]),
     ("session_reaper_polls_total", MetricType::COUNTER, &["account", "outcome"]),
     ("session_reaper_provider_request_duration_seconds", MetricType::HISTOGRAM, &["account", "operation"]),
@@ -30,6 +35,7 @@ const DOCUMENTED: &[(&str, MetricType, &[&str])] = &[
     ("session_reaper_release_confirmation_seconds", MetricType::HISTOGRAM, &["account"]),
     ("session_reaper_release_overrun_seconds", MetricType::HISTOGRAM, &["account"]),
     ("session_reaper_release_requests_total", MetricType::COUNTER, &["account", "outcome"]),
+    ("session_reaper_release_stuck_oldest_timestamp_seconds", MetricType::GAUGE, &["account"]),
     ("session_reaper_releases_stuck", MetricType::GAUGE, &["account"]),
     ("session_reaper_saved_cost_total", MetricType::COUNTER, &["account", "currency", "limit", "policy", "provider"]),
     ("session_reaper_saved_runtime_seconds_total", MetricType::COUNTER, &["account", "limit", "policy", "provider"]),
@@ -59,9 +65,13 @@ fn account(name: &str) -> AccountSettings {
     }
 }
 
+fn policies(name: &str) -> BTreeMap<PolicyName, Vec<Limit>> {
+    BTreeMap::from([(name.into(), vec![Limit::MaxAge])])
+}
+
 fn declared() -> Metrics {
     let metrics = Metrics::new("1.2.3", "abc").expect("declarations that agree");
-    metrics.declare(&[account("growth")], &["ci".into()]);
+    metrics.declare(&[account("growth")], &policies("ci"));
     metrics
 }
 
@@ -112,9 +122,9 @@ fn every_known_series_starts_at_zero() {
 fn a_reload_drops_the_series_of_removed_accounts_and_keeps_what_was_counted() {
     let metrics = declared();
     metrics.polls.with_label_values(&["growth", "complete"]).inc();
-    metrics.declare(&[account("growth"), account("research")], &["ci".into()]);
+    metrics.declare(&[account("growth"), account("research")], &policies("ci"));
     assert!(metrics.render().expect("text").contains("research"));
-    metrics.declare(&[account("growth")], &["nightly".into()]);
+    metrics.declare(&[account("growth")], &policies("nightly"));
     let text = metrics.render().expect("text");
     assert!(!text.contains("research"), "{text}");
     assert!(text.contains(r#"session_reaper_polls_total{account="growth",outcome="complete"} 1"#), "{text}");
@@ -122,15 +132,65 @@ fn a_reload_drops_the_series_of_removed_accounts_and_keeps_what_was_counted() {
 }
 
 #[test]
+fn policies_that_are_gone_are_shown_until_there_are_too_many_of_them() {
+    let metrics = declared();
+    let shown = || family::series(&metrics.would_release).map(|labels| family::value(&labels, "policy").to_owned()).collect::<BTreeSet<_>>().len();
+    for n in 1..=MOST_GONE_POLICIES {
+        metrics.declare(&[account("growth")], &policies(&format!("p{n}")));
+    }
+    assert_eq!(shown(), MOST_GONE_POLICIES + 1);
+    metrics.declare(&[account("growth")], &policies("last"));
+    assert_eq!(shown(), 1);
+    assert!(metrics.render().expect("text").contains(r#"session_reaper_sessions{account="growth",policy="",verdict="unmatched"} 0"#));
+}
+
+#[test]
 fn a_census_replaces_the_one_before_it() {
     let metrics = declared();
     let due = BTreeMap::from([((Some("ci".into()), VerdictWord::Due), 3)]);
-    metrics.census(&"growth".into(), &due, &BTreeMap::from([(Hold::Observe, 3)]));
+    let stuck_since = Some(Timestamp::from_second(90).expect("an instant"));
+    let first = Census { holds: BTreeMap::from([(Hold::Observe, 3)]), sessions: due, tripped: true, stuck: 2, stuck_since, ..Census::default() };
+    metrics.census(&"growth".into(), &first);
+    let account_wide = || {
+        let gauges = [&metrics.releases_stuck, &metrics.guardrail_tripped].map(|gauge| gauge.with_label_values(&["growth"]).get());
+        (gauges, metrics.release_stuck_oldest.with_label_values(&["growth"]).get())
+    };
+    assert_eq!(account_wide(), ([2, 1], 90.0));
     let kept = BTreeMap::from([((None, VerdictWord::Unmatched), 2)]);
-    metrics.census(&"growth".into(), &kept, &BTreeMap::new());
+    metrics.census(&"growth".into(), &Census { sessions: kept, ..Census::default() });
+    assert_eq!(account_wide(), ([0, 0], 0.0));
     assert_eq!(metrics.sessions.with_label_values(&["growth", "ci", "due"]).get(), 0);
     assert_eq!(metrics.sessions.with_label_values(&["growth", "", "unmatched"]).get(), 2);
     assert_eq!(metrics.holds.with_label_values(&["growth", "observe"]).get(), 0);
+}
+
+#[test]
+fn what_has_not_happened_for_long_is_shown_for_what_is_configured_and_for_nothing_else() {
+    let metrics = declared();
+    let lines = |name: &str| {
+        let text = metrics.render().expect("text");
+        text.lines().filter_map(|line| line.strip_prefix(&format!("session_reaper_{name}{{"))).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (governed, due) = ("policy_last_governed_timestamp_seconds", "limit_last_due_timestamp_seconds");
+    assert_eq!(lines(governed), [r#"account="growth",policy="ci"} 0"#]);
+    assert_eq!(lines(due), [r#"account="growth",limit="max_age",policy="ci"} 0"#], "a limit that the policy does not have is none");
+
+    let at = |second| Timestamp::from_second(second).ok();
+    let census = Census {
+        governed: BTreeMap::from([("ci".into(), at(70)), ("trial".into(), None)]),
+        fell_due: BTreeMap::from([(("ci".into(), Limit::MaxAge), at(60)), (("trial".into(), Limit::Idle), None)]),
+        last_complete_at: at(80),
+        ..Census::default()
+    };
+    metrics.census(&"growth".into(), &census);
+    metrics.census(&"research".into(), &Census { governed: BTreeMap::from([("ci".into(), at(75))]), ..Census::default() });
+    assert_eq!(lines(governed)[..2], [r#"account="growth",policy="ci"} 70"#, r#"account="growth",policy="trial"} 0"#]);
+    assert_eq!(lines(due), [r#"account="growth",limit="idle",policy="trial"} 0"#, r#"account="growth",limit="max_age",policy="ci"} 60"#]);
+    assert_eq!(lines("poll_last_complete_timestamp_seconds")[0], r#"account="growth"} 80"#);
+
+    metrics.census(&"growth".into(), &Census { governed: BTreeMap::from([("trial".into(), None)]), ..Census::default() });
+    assert_eq!(lines(governed), [r#"account="growth",policy="trial"} 0"#, r#"account="research",policy="ci"} 75"#], "another account's stays");
+    assert_eq!(lines(due), [""; 0]);
 }
 
 #[test]

@@ -20,6 +20,9 @@ pub enum Per {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Group(pub Option<Arc<str>>);
 
+/// A tag with a longer value, in bytes, is no group: nobody knows where such a session counts.
+const LONGEST_GROUP: usize = 256;
+
 impl Per {
     /// Where a session counts; nothing where that is not known, because what it hangs on could not be read.
     pub fn group(&self, session: &Session, occasion: Occasion<'_>) -> Option<Group> {
@@ -34,7 +37,8 @@ impl Per {
                 metadata => metadata.get(key).map(|value| scalar_text(value).map_or_else(|| value.to_string().into(), |text| text.as_ref().into())),
             },
         };
-        Some(Group(value))
+        let fits = value.as_ref().is_none_or(|value: &Arc<str>| value.len() <= LONGEST_GROUP);
+        fits.then_some(Group(value))
     }
 }
 
@@ -74,6 +78,13 @@ mod tests {
 
     fn grouped(per: &Per, session: &Session) -> Option<Group> {
         per.group(session, Occasion { account: &"growth".into(), provider: Provider::BrowserUse, at: at(0) })
+    }
+
+    #[test]
+    fn of_a_tag_that_is_too_long_for_a_group_it_is_not_known_where_it_counts() {
+        let per = Per::Metadata("team".to_owned());
+        let of = |length: usize| grouped(&per, &session("a", json!({ "team": "x".repeat(length) })));
+        assert_eq!((of(LONGEST_GROUP).is_some(), of(LONGEST_GROUP + 1)), (true, None));
     }
 
     fn named(name: &str) -> Option<Group> {

@@ -32,7 +32,7 @@ use items::Row;
 use paging::Inventory;
 use pairs::Joined;
 use remembered::BrowserTags;
-use tags::TaskTags;
+use tags::{MOST_STRANGERS, TaskTags};
 
 /// The version of an account that names none: the one whose agent sessions carry tags.
 const DEFAULT_VERSION: ApiVersion = ApiVersion::V2;
@@ -145,13 +145,17 @@ async fn list(account: &Account, memory: &Memory, trail: &mut Trail) -> Result<J
 async fn add_tags(transport: &dyn Transport, tags: &Mutex<TaskTags>, trail: &mut Trail, silenced: Option<Fault>, joined: &mut Joined) {
     let held = || tags.lock().unwrap_or_else(PoisonError::into_inner);
     let strangers = if silenced.is_none() { held().strangers(tagged(joined)) } else { Vec::new() };
-    for id in strangers {
-        let read = paging::read(transport, trail, Inventory::TasksOf(&id), &wire::task).await;
-        match read.and_then(|tasks| held().learn_of(&id, tasks)) {
+    for id in strangers.iter().take(MOST_STRANGERS) {
+        let read = paging::read(transport, trail, Inventory::TasksOf(id), &wire::task).await;
+        match read.and_then(|tasks| held().learn_of(id, tasks)) {
             Err(fault) if fault.kind == FaultKind::NotFound => break,
             Err(fault) => return without_tags(joined, fault),
             Ok(()) => {}
         }
+    }
+    if strangers.len() > MOST_STRANGERS {
+        let why = format!("more than {MOST_STRANGERS} sessions whose tasks have to be asked for one by one; the others come with the next listing");
+        return without_tags(joined, Fault::new(FaultKind::Unreadable, why));
     }
     let Some(after) = held().after(tagged(joined)) else { return };
     let tasks = match silenced {

@@ -13,8 +13,12 @@ use crate::domain::session::Metadata;
 use crate::domain::time::Timestamp;
 use crate::provider::http::unreadable;
 
-/// An id longer than this is none.
+/// An id longer than this is none, in characters.
 const LONGEST_ID: usize = 256;
+/// A status, a region or a project is a word; a row in which one is longer than this, in characters, is not read.
+const LONGEST_WORD: usize = 256;
+/// A session's tags beyond this are not known. Providers allow some hundred bytes.
+const LONGEST_METADATA: usize = 64 << 10;
 
 /// Reads a list row by row as it stands in memory. Fails only where the whole is not a list.
 pub(super) fn rows<'a>(list: &'a [u8], each: impl FnMut(&'a RawValue)) -> Result<(), Fault> {
@@ -61,6 +65,9 @@ pub(super) fn id(raw: Option<&RawValue>, name: &str) -> Result<SessionId, String
 
 /// `null` and absent are no tags.
 pub(super) fn metadata(raw: Option<&RawValue>) -> Metadata {
+    if raw.is_some_and(|raw| raw.get().len() > LONGEST_METADATA) {
+        return Metadata::Unlearnt { why: "it is longer than the 64 KiB that are read" };
+    }
     match raw.map(|raw| serde_json::from_str::<Value>(raw.get())).transpose() {
         Ok(value) => Metadata::from_json(value),
         Err(_) => Metadata::Unreadable { found: "JSON that cannot be held" },
@@ -77,8 +84,20 @@ pub(super) fn instant(raw: Option<&RawValue>, name: &str) -> Result<Option<Times
     }
 }
 
+/// A word of the provider's; nothing where there is none.
+pub(super) fn word(raw: Option<&RawValue>, name: &str) -> Result<Option<String>, String> {
+    match optional::<String>(raw, name)? {
+        Some(word) if word.chars().count() > LONGEST_WORD => Err(format!("`{name}` is too long")),
+        word => Ok(word),
+    }
+}
+
 pub(super) fn required<T: DeserializeOwned>(raw: Option<&RawValue>, name: &str) -> Result<T, String> {
-    optional(raw, name)?.ok_or_else(|| format!("`{name}` is missing"))
+    optional(raw, name)?.ok_or_else(|| missing(name))
+}
+
+pub(super) fn missing(name: &str) -> String {
+    format!("`{name}` is missing")
 }
 
 pub(super) fn optional<T: DeserializeOwned>(raw: Option<&RawValue>, name: &str) -> Result<Option<T>, String> {

@@ -15,6 +15,8 @@ use tracing::{debug, warn};
 
 /// Far more than scrapers, probes and a team's open pages need; further ones wait to be accepted.
 const MOST_CONNECTIONS: usize = 128;
+/// A request's line and headers.
+const LONGEST_HEAD: usize = 32 << 10;
 /// From the first byte, or from the last answer, to the end of a request's headers.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 /// No connection lives longer, so that a client which does not read its answer gives its place back.
@@ -53,7 +55,7 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<(TcpS
 
 async fn connection(stream: TcpStream, router: Router, shutdown: CancellationToken, _place: OwnedSemaphorePermit) {
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN).max_buf_size(LONGEST_HEAD);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)));
     let served = tokio::time::timeout(LONGEST_CONNECTION, async {
         tokio::select! {

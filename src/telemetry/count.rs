@@ -2,8 +2,8 @@
 
 use crate::domain::event::{Event, PollOutcome, What};
 use crate::domain::release::Release;
-use crate::domain::time::{SignedDuration, Timestamp, seconds};
-use crate::metrics::{Metrics, status_label, whole};
+use crate::domain::time::{SignedDuration, seconds};
+use crate::metrics::{Metrics, status_label, unix};
 
 pub(super) fn count(metrics: &Metrics, event: &Event) {
     let account = event.account.as_str();
@@ -20,11 +20,7 @@ pub(super) fn count(metrics: &Metrics, event: &Event) {
             }
         }
         What::Skew { skew } => metrics.clock_skew.with_label_values(&[account]).set(exact(*skew)),
-        What::Census { sessions, holds, shadows, budgets } => {
-            metrics.census(&event.account, sessions, holds);
-            metrics.shadows(&event.account, shadows);
-            metrics.budgets(&event.account, budgets);
-        }
+        What::Census(census) => metrics.census(&event.account, census),
         What::Heard { finding, .. } => metrics.evidence.with_label_values(&[account, finding.as_str()]).inc(),
         What::ShadowWouldRelease { policy, limit, .. } => {
             metrics.shadow_would_release.with_label_values(&[account, policy.as_str(), limit.as_str()]).inc();
@@ -43,7 +39,6 @@ pub(super) fn count(metrics: &Metrics, event: &Event) {
             metrics.release_confirmation.with_label_values(&[account]).observe(exact(*took));
             saved(metrics, release);
         }
-        What::StuckCount { count } => metrics.releases_stuck.with_label_values(&[account]).set(whole(*count)),
         What::Tripped { .. } => metrics.guardrail_tripped.with_label_values(&[account]).set(1),
         What::Untripped { .. } => metrics.guardrail_tripped.with_label_values(&[account]).set(0),
         What::BooksRefused { .. } => metrics.books_writable.set(0),
@@ -52,6 +47,7 @@ pub(super) fn count(metrics: &Metrics, event: &Event) {
         | What::Failed { .. }
         | What::Refused { .. }
         | What::Silenced { .. }
+        | What::TooManyGroups { .. }
         | What::Reappeared { .. } => {}
     }
 }
@@ -74,8 +70,4 @@ fn growth(by: f64) -> f64 {
 /// Seconds to the nanosecond: an overrun is often under a millisecond.
 fn exact(duration: SignedDuration) -> f64 {
     duration.as_secs_f64()
-}
-
-fn unix(at: Timestamp) -> f64 {
-    at.as_millisecond() as f64 / 1_000.0
 }

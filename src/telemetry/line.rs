@@ -17,7 +17,7 @@ pub(super) fn write(event: &Event, news: News) {
             polled(account, news, Poll { outcome: *outcome, live: *live, rejected: *rejected, fault })
         }
         What::Skew { skew } => skewed(account, *skew, news),
-        What::Census { .. } | What::StuckCount { .. } => {}
+        What::Census(_) => {}
         What::Heard { id, finding } => debug!(%account, session = %id, %finding, "asked the provider about this session's activity"),
         What::TagUnreadable { id, policy, tag, found, why } => {
             warn!(%account, session = %id, %policy, %tag, %found, %why, "a tag is no duration; the policy's own limit holds");
@@ -37,6 +37,7 @@ pub(super) fn write(event: &Event, news: News) {
             );
         }
         What::Untripped { by_operator } => info!(%account, by_operator, "max_release_fraction holds the account back no longer"),
+        What::TooManyGroups { most } => warn!(%account, most, "budgets have more groups than are counted; the runtime of those beyond is left out"),
         What::Reappeared { id } => warn!(%account, session = %id, "a session that had ended is listed as live again"),
         What::BooksRefused { id, why } if news == News::Same => debug!(%account, session = %id, %why, "nothing was sent, as before"),
         What::BooksRefused { id, why } => error!(%account, session = %id, %why, "the ledger could not be written; nothing was sent"),

@@ -1,9 +1,10 @@
 //! Log lines on standard error, as text for people or as JSON for collectors.
 
 use std::io::IsTerminal;
+use std::sync::OnceLock;
 
 use tracing::Subscriber;
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -31,11 +32,20 @@ pub struct Guard {
 /// Lines that may wait for a reader.
 const LINES_KEPT: usize = 10_000;
 
+/// Counts the lines that were lost.
+static LOST: OnceLock<ErrorCounter> = OnceLock::new();
+
+/// How many lines were lost so far, because whoever reads the log did not keep up.
+pub(super) fn lost() -> u64 {
+    LOST.get().map_or(0, |lost| lost.dropped_lines() as u64)
+}
+
 /// Sets up logging for the whole process, once. A thread of its own writes: whoever reads standard error slowly, or not at all, delays no release, and
 /// past [`LINES_KEPT`] loses lines instead.
 pub fn init(shape: Shape, level: &str) -> Result<Guard, LogFault> {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let (writer, worker) = NonBlockingBuilder::default().buffered_lines_limit(LINES_KEPT).lossy(true).finish(std::io::stderr());
+    LOST.set(writer.error_counter()).map_err(|_| LogFault::Twice)?;
     let subscriber = subscriber(shape, level, colour, writer)?;
     tracing::subscriber::set_global_default(subscriber).map_err(|_| LogFault::Twice)?;
     Ok(Guard { _worker: worker })

@@ -56,6 +56,10 @@ impl Standings {
         }
     }
 
+    pub(super) fn forget_all_but(&mut self, stays: impl Fn(&AccountName) -> bool) {
+        self.0.retain(|name, _| stays(name));
+    }
+
     fn of(&mut self, event: &Event) -> &mut Standing {
         self.0.entry(event.account.clone()).or_default()
     }

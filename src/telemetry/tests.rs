@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 
 use super::log::{Shape, subscriber};
+use super::standing::News;
 use super::*;
 use crate::domain::activity::Finding;
-use crate::domain::event::{Operation, PollOutcome, What};
+use crate::domain::event::{Census, Operation, PollOutcome, What};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::name::{Kind, Provider};
 use crate::domain::release::{Outcome, Release, RequestOutcome};
@@ -211,13 +212,19 @@ fn a_census_tells_what_shadow_policies_would_change_and_what_budgets_have_left()
         left: SignedDuration::from_hours(12),
         spent_at: None,
     };
-    let census = What::Census {
-        sessions: BTreeMap::new(),
-        holds: BTreeMap::new(),
-        shadows: BTreeMap::from([(("trial".into(), Change::WouldSpare), 2)]),
-        budgets: vec![budget],
-    };
-    let (_, metrics) = told(Shape::Text, "debug", [census]);
+    let shadows = BTreeMap::from([(("trial".into(), Change::WouldSpare), 2)]);
+    let census = Census { shadows, budgets: vec![budget], ..Census::default() };
+    let (_, metrics) = told(Shape::Text, "debug", [What::Census(Box::new(census))]);
     assert_eq!(metrics.shadow_changes.with_label_values(&["growth", "trial", "would_spare"]).get(), 2);
     assert!((metrics.budget_left.with_label_values(&["growth", "research", "ml"]).get() - 43_200.0).abs() < 1e-9);
+}
+
+#[test]
+fn how_an_account_stood_is_forgotten_with_the_account() {
+    let mut standings = Standings::default();
+    let event = |account: &str| Event { account: account.into(), what: polled(PollOutcome::Failed, Some(FaultKind::TimedOut)) };
+    let mut news = |account: &str| standings.take_in(&event(account));
+    assert_eq!(["growth", "research", "growth", "research"].map(&mut news), [News::New, News::New, News::Same, News::Same]);
+    standings.forget_all_but(|name| name.as_str() == "growth");
+    assert_eq!(["growth", "research"].map(|account| standings.take_in(&event(account))), [News::Same, News::New]);
 }

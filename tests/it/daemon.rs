@@ -22,5 +22,6 @@ mod power;
 mod releasing;
 mod secrets;
 mod shown;
+mod silence;
 mod stopping;
 mod store;

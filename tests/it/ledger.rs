@@ -102,6 +102,23 @@ fn assert_refused_untouched(path: &Path, expected: fn(&LedgerFault) -> bool) {
 }
 
 #[test]
+fn no_more_holds_are_placed_than_the_daemon_has_in_mind() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("books.db");
+    let mut operator = operator(&path);
+    let hold = |session: &str, until| OperatorHold { session: session.into(), placed_at: at(0), until, reason: "debugging".to_owned() };
+    operator.place_hold(&hold("s1", at(1_800))).unwrap();
+    let many = "WITH RECURSIVE n (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM n WHERE n < 10000)
+         INSERT INTO holds SELECT 's' || n, placed_at, until_at, reason FROM n, holds";
+    Connection::open(&path).unwrap().execute(many, []).unwrap();
+    let refusal = operator.place_hold(&hold("one-more", at(1_800))).unwrap_err();
+    assert!(refusal.to_string().contains("10000 holds are in force already"), "{refusal}");
+    assert!(operator.place_hold(&hold("s1", at(900))).unwrap().is_some(), "one that is there may be changed");
+    let late = OperatorHold { placed_at: at(1_000), ..hold("one-more", at(1_800)) };
+    assert_eq!(operator.place_hold(&late).unwrap(), None, "one has run out meanwhile");
+}
+
+#[test]
 fn a_file_that_is_no_store_is_refused_and_left_untouched() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notes.txt");

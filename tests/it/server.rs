@@ -89,7 +89,7 @@ impl Source for Fake {
             currency: None,
             overrun_seconds: Overrun { p50: None, p99: None, max: None },
         };
-        self.answer(Report { since, until, by, rows: Vec::new(), total, gaps: Vec::new() })
+        self.answer(Report { since, until, by, rows: Vec::new(), rows_left_out: 0, total, gaps: Vec::new() })
     }
 
     fn health(&self) -> Result<(), String> {
@@ -347,6 +347,14 @@ async fn a_stalled_source_is_an_error_and_not_a_wait() {
     assert_eq!(health, (503, "account growth has not ticked for 90s".to_owned()));
     assert_eq!(server.get("/readyz").await.status(), 503);
     assert_eq!(server.get("/metrics").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_request_without_an_end_is_refused() {
+    let server = open(Mood::Well).await;
+    let with = |length: usize| server.request(Method::GET, "/healthz").header("x-long", "x".repeat(length)).send();
+    assert_eq!(with(16 << 10).await.expect("an answer").status(), 200);
+    assert_eq!(with(64 << 10).await.expect("an answer").status(), 431);
 }
 
 #[tokio::test]

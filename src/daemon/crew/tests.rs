@@ -15,6 +15,7 @@ use crate::domain::activity::Activity;
 use crate::domain::name::SessionId;
 use crate::domain::release::{Outcome, Release};
 use crate::domain::time::{SignedDuration, Timestamp};
+use crate::domain::verdict::Limit;
 use crate::ledger::OpenOptions;
 use crate::metrics::Metrics;
 
@@ -45,7 +46,7 @@ fn crew() -> Crew {
     let options = OpenOptions { retention: SignedDuration::ZERO, now: clock.now() };
     let ledger = Ledger::open(&StorePath::Memory, options).unwrap();
     let telemetry = Arc::new(Telemetry::new(Metrics::new("test", "test").unwrap()));
-    Crew::new(Ground { clock, ledger, telemetry }, Pass::Daemon)
+    Crew::new(Ground { clock, ledger, telemetry, pulse: Arc::new(Pulse::new(&clock)) }, Pass::Daemon)
 }
 
 /// A provider that takes connections and never answers.
@@ -163,6 +164,8 @@ fn what_was_learnt_elsewhere_is_not_recalled_and_what_is_held_back_is() {
         activities: vec![("s".into(), Activity::default())],
         home: Some(Home::of(&settings).0),
         tripped_at: Some(Timestamp::UNIX_EPOCH),
+        last_complete_at: Some(Timestamp::UNIX_EPOCH),
+        fell_due: vec![("ci".into(), Limit::MaxAge, Timestamp::UNIX_EPOCH)],
         ..Recall::default()
     };
     assert_eq!(recall_at_home(learnt.clone(), &settings), learnt);

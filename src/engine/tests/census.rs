@@ -52,7 +52,7 @@ fn sessions_are_counted_by_verdict_hold_and_what_a_shadow_would_change() {
     let mut engine = Engine::new(Terms { policies: policies.into(), mode: Mode::Observe, ..terms() }, Recall::default(), Arc::default(), at(0));
     let commands = list(&mut engine, listing(vec![since("a", 0), since("b", 0), since("c", 20), since("d", 21)]), minute(25));
     let census = commands.into_iter().find_map(|command| match command {
-        Command::Tell(Event { what: What::Census { sessions, holds, shadows, .. }, .. }) => Some((sessions, holds, shadows)),
+        Command::Tell(Event { what: What::Census(census), .. }) => Some((census.sessions, census.holds, census.shadows)),
         _ => None,
     });
     let (sessions, holds, shadows) = census.expect("a census");

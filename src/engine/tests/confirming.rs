@@ -20,9 +20,10 @@ fn told_stuck(commands: &[Command]) -> usize {
     commands.iter().filter(|command| matches!(command, Command::Tell(Event { what: What::Stuck { .. }, .. }))).count()
 }
 
-fn stuck_counts(commands: &[Command]) -> Vec<usize> {
-    let count = |command: &Command| if let Command::Tell(Event { what: What::StuckCount { count }, .. }) = command { Some(*count) } else { None };
-    commands.iter().filter_map(count).collect()
+/// How many are stuck by the next census, and since when.
+fn stuck(engine: &Engine, now: Timestamp) -> (usize, Option<Timestamp>) {
+    let census = engine.census(now);
+    (census.stuck, census.stuck_since)
 }
 
 fn recalled(row: Release, now: Timestamp) -> (Engine, Vec<Command>) {
@@ -84,16 +85,18 @@ fn a_404_for_a_reading_that_a_listing_contradicts_is_one_more_try() {
 }
 
 #[test]
-fn how_many_releases_are_stuck_is_told_when_it_changes() {
+fn how_many_releases_are_stuck_is_told_and_since_when_the_first_was_asked_for() {
     let (mut engine, asked) = asked_once(Ok(Some(running())));
     let late = later(asked, mins(3));
     assert_eq!(reads(&tick(&mut engine, late)), 1);
     let told = read(&mut engine, Ok(running()), late);
-    assert_eq!((told_stuck(&told), stuck_counts(&told)), (1, vec![1]));
+    assert_eq!((told_stuck(&told), stuck(&engine, late)), (1, (1, Some(asked))));
     let again = later(late, secs(2));
     assert_eq!(released(&list(&mut engine, listing(vec![running()]), again)), ["a"]);
     let ended = Session { ended_at: Some(again), ..in_phase(Phase::Completed, running()) };
-    assert_eq!(stuck_counts(&answer(&mut engine, "a", Ok(Some(ended)), again)), [0]);
+    assert_eq!(stuck(&engine, again), (1, Some(asked)), "asked for again it is stuck still");
+    answer(&mut engine, "a", Ok(Some(ended)), again);
+    assert_eq!(stuck(&engine, again), (0, None));
 }
 
 #[test]
@@ -101,14 +104,14 @@ fn a_release_that_an_earlier_life_called_stuck_is_counted_and_not_told_again() {
     let now = later(at(0), mins(30));
     let before = later(now, mins(-5));
     let row = Release { outcome: Outcome::Stuck, accepted_at: Some(before), ..crate::domain::fixtures::release("a", before) };
-    let (mut engine, commands) = recalled(row, now);
-    assert_eq!(stuck_counts(&commands), [1]);
+    let (mut engine, _) = recalled(row, now);
+    assert_eq!(stuck(&engine, now), (1, Some(before)));
     list(&mut engine, listing(vec![running()]), now);
     let late = later(now, mins(2));
     read(&mut engine, Ok(running()), later(late, secs(-20)));
     assert_eq!(reads(&tick(&mut engine, late)), 1);
     let told = read(&mut engine, Ok(running()), late);
-    assert_eq!((told_stuck(&told), stuck_counts(&told)), (0, vec![]));
+    assert_eq!((told_stuck(&told), stuck(&engine, late)), (0, (1, Some(before))));
 }
 
 #[test]
@@ -117,7 +120,7 @@ fn a_release_that_an_earlier_life_had_accepted_is_stuck_when_this_life_has_waite
     let before = later(now, mins(-5));
     let row = Release { accepted_at: Some(before), ..crate::domain::fixtures::release("a", before) };
     let (mut engine, commands) = recalled(row, now);
-    assert_eq!((reads(&commands), stuck_counts(&commands)), (1, vec![]));
+    assert_eq!((reads(&commands), stuck(&engine, now)), (1, (0, None)));
     assert_eq!(told_stuck(&read(&mut engine, Ok(running()), later(now, secs(119)))), 0);
     let late = later(now, mins(2));
     assert_eq!(reads(&tick(&mut engine, late)), 1);

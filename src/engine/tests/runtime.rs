@@ -52,15 +52,15 @@ fn what_has_ended_counts_until_the_period_of_each_budget_is_over() {
     let (days, weeks) = (policy("days", Every::Day, false), policy("weeks", Every::Week, true));
     let mut runtime = runtime(vec![weeks.clone(), days.clone()]);
     runtime.add(lived("a", 0, 60), minute(60));
-    runtime.settle(minute(120));
+    runtime.settle(true, minute(120));
     runtime.add(lived("b", 60, 90), minute(120));
-    runtime.settle(minute(180));
+    runtime.settle(true, minute(180));
     assert_eq!(spent(&runtime, &days, Every::Day, minute(180)), ml(90));
     let morning = 13 * 60;
     assert_eq!(spent(&runtime, &days, Every::Day, minute(morning)), []);
     assert_eq!(spent(&runtime, &weeks, Every::Week, minute(morning)), ml(90));
     runtime.add(lived("c", morning, morning + 10), minute(morning + 10));
-    runtime.settle(minute(morning + 70));
+    runtime.settle(true, minute(morning + 70));
     assert_eq!(spent(&runtime, &days, Every::Day, minute(morning + 70)), ml(10));
     assert_eq!(spent(&runtime, &weeks, Every::Week, minute(morning + 70)), ml(100));
 }
@@ -72,7 +72,7 @@ fn a_session_may_be_listed_again_within_an_hour_and_is_over_for_good_after_it() 
         let mut runtime = runtime(vec![days.clone()]);
         runtime.add(lived("a", 0, 10), minute(11));
         assert_eq!(spent(&runtime, &days, Every::Day, minute(11)), ml(10), "missing for now");
-        runtime.settle(minute(settled_at));
+        runtime.settle(true, minute(settled_at));
         runtime.lives(&lived("a", 0, 10).session, minute(settled_at));
         assert_eq!(spent(&runtime, &days, Every::Day, minute(settled_at)), left, "at {settled_at}");
     }
@@ -98,7 +98,7 @@ fn a_session_counts_only_where_its_policy_governs_it() {
         let mut runtime = runtime(vec![ml_only.clone(), rest.clone()]);
         runtime.add(lived("a", 0, 10), minute(11));
         if settled {
-            runtime.settle(minute(120));
+            runtime.settle(true, minute(120));
         }
         let now = minute(120);
         assert_eq!((spent(&runtime, &ml_only, Every::Day, now), spent(&runtime, &rest, Every::Day, now)), (ml(10), vec![]));
@@ -111,6 +111,6 @@ fn what_ran_before_the_period_is_of_no_group() {
     let mut runtime = runtime(vec![days.clone()]);
     let tomorrow = 13 * 60;
     runtime.add(lived("a", 0, 10), minute(tomorrow));
-    runtime.settle(minute(tomorrow));
+    runtime.settle(true, minute(tomorrow));
     assert_eq!(spent(&runtime, &days, Every::Day, minute(tomorrow)), []);
 }

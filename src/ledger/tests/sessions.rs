@@ -105,9 +105,12 @@ fn what_ran_where_the_account_was_before_is_not_its_runtime() {
 fn runtime_is_found_by_an_index() {
     let mut books = rusqlite::Connection::open_in_memory().unwrap();
     schema::migrate(&mut books, schema::MIGRATIONS).unwrap();
-    let sql = format!("EXPLAIN QUERY PLAN {}", super::lived::LIVED);
-    let plan = queries::all(&books, &sql, rusqlite::params!["growth", 0], |row| row.get::<_, String>("detail")).unwrap();
-    assert_eq!(plan[0], "SEARCH sessions USING INDEX sessions_by_end (account=? AND <expr>>?)", "{plan:?}");
+    for sql in [super::lived::LIVED.to_owned(), super::lived::latest_first()] {
+        let sql = format!("EXPLAIN QUERY PLAN {sql}");
+        let plan = queries::all(&books, &sql, rusqlite::params!["growth", 0], |row| row.get::<_, String>("detail")).unwrap();
+        assert_eq!(plan[0], "SEARCH sessions USING INDEX sessions_by_end (account=? AND <expr>>?)", "{plan:?}");
+        assert!(!plan.iter().any(|step| step.contains("ORDER BY")), "{plan:?}");
+    }
 }
 
 #[test]

@@ -20,6 +20,8 @@ use crate::provider::trail::Trail;
 const PAGE_SIZE: usize = 100;
 /// 10,000 rows; an inventory with more is not read to its end.
 const MOST_PAGES: usize = 100;
+/// What is read of all pages of one inventory together; past it no other page is turned.
+const MOST_BYTES: usize = 4 * LISTING_CAP;
 /// Conversations come with the one whose run began last first, and a run ends after 4 hours at most: behind a page on which all ended this long ago there is
 /// nothing live.
 const LONG_OVER: SignedDuration = SignedDuration::from_hours(24);
@@ -105,7 +107,8 @@ pub(super) async fn read<T: Item + Send>(
     while pages.turned < inventory.most_pages() {
         let exchange = transport.send(inventory.call(pages.turned + 1, pages.cursor())).await;
         let now = exchange.clock.map_or(exchange.sent_at, |reading| reading.date);
-        match trail.take(exchange).and_then(|body| page(&body, row)) {
+        let body = trail.take(exchange).inspect(|body| pages.bytes += body.len());
+        match body.and_then(|body| page(&body, row)) {
             Ok((margin, rows)) => {
                 if !pages.add(&margin, rows, now) {
                     return Ok(pages.read);
@@ -130,6 +133,7 @@ fn page<T>(body: &[u8], row: &dyn Fn(&RawValue) -> Row<T>) -> Result<(Margin, Ve
 struct Pages<'a, T> {
     inventory: Inventory<'a>,
     turned: usize,
+    bytes: usize,
     /// Rows read, those that came twice included: where in the whole the next page begins.
     position: u64,
     /// Rows read, each once.
@@ -143,7 +147,7 @@ struct Pages<'a, T> {
 impl<'a, T: Item> Pages<'a, T> {
     fn new(inventory: Inventory<'a>) -> Self {
         let read = Read { rows: Vec::new(), rejected: Vec::new(), lack: None };
-        Self { inventory, turned: 0, position: 0, distinct: 0, total: None, cursors: Vec::new(), ids: BTreeSet::new(), read }
+        Self { inventory, turned: 0, bytes: 0, position: 0, distinct: 0, total: None, cursors: Vec::new(), ids: BTreeSet::new(), read }
     }
 
     fn cursor(&self) -> Option<&str> {
@@ -157,7 +161,11 @@ impl<'a, T: Item> Pages<'a, T> {
         let is_empty = rows.is_empty();
         let all_long_over = !is_empty && rows.iter().all(|row| is_long_over(row, now));
         rows.into_iter().for_each(|row| self.keep(row));
-        if self.inventory.follows_a_cursor() { self.follow(margin, all_long_over) } else { self.count(margin, is_empty) }
+        let more = if self.inventory.follows_a_cursor() { self.follow(margin, all_long_over) } else { self.count(margin, is_empty) };
+        if more && self.bytes > MOST_BYTES {
+            self.lacks(format!("it goes on beyond the {} MiB that are read", MOST_BYTES >> 20));
+        }
+        more && self.bytes <= MOST_BYTES
     }
 
     fn keep(&mut self, row: Row<T>) {

@@ -16,6 +16,13 @@ use crate::provider::unread;
 /// A task may be a little older than the session that was opened for it, and may show up a little later than a younger one.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(1);
 
+/// Keys that the tasks of one session may have between them; with more its tags are not known.
+const MOST_KEYS: usize = 1_000;
+/// Sessions whose tasks are asked for one by one in one listing; the others come with the next.
+pub(super) const MOST_STRANGERS: usize = 100;
+/// Where tasks are never read to their end, the tasks of no more sessions than these are remembered beside those that live.
+const MOST_REMEMBERED: usize = 10_000;
+
 /// The tags of the tasks of sessions that live, from one listing to the next.
 #[derive(Debug, Default)]
 pub(super) struct TaskTags {
@@ -70,8 +77,13 @@ impl TaskTags {
 
     /// Those of which no task has been asked for yet, and whose beginning is not known: their own rows were not seen, and their tasks may be older than
     /// their browsers.
-    pub(super) fn strangers<'a>(&self, live: impl Iterator<Item = &'a Session>) -> Vec<SessionId> {
-        live.filter(|session| !session.parts.own && !self.sessions.contains_key(&session.id)).map(|session| session.id.clone()).collect()
+    pub(super) fn strangers<'a>(&mut self, live: impl Iterator<Item = &'a Session>) -> Vec<SessionId> {
+        let live: BTreeMap<&SessionId, &Session> = live.map(|session| (&session.id, session)).collect();
+        if self.sessions.len() > live.len() + MOST_REMEMBERED {
+            self.sessions.retain(|id, _| live.contains_key(id));
+        }
+        let is_stranger = |session: &&Session| !session.parts.own && !self.sessions.contains_key(&session.id);
+        live.into_values().filter(is_stranger).map(|session| session.id.clone()).collect()
     }
 
     /// Takes in all tasks of one session. Fails as [`Self::learn`] does.
@@ -105,6 +117,10 @@ impl TaskTags {
             if tags.found.get(&key).is_none_or(|(at, _)| *at < task.created_at) {
                 tags.found.insert(key, (task.created_at, value));
             }
+        }
+        if tags.found.len() > MOST_KEYS {
+            tags.found.clear();
+            tags.spoilt = Some(Metadata::Unlearnt { why: "its tasks have more tags than are kept" });
         }
     }
 
@@ -224,6 +240,34 @@ mod tests {
         for spoilt in [rejected(Owner::Unknown), rejected(Owner::Agent("o".into()))] {
             TaskTags::default().learn_of(&orphan.id, spoilt).expect_err("a fault");
         }
+    }
+
+    #[test]
+    fn a_session_whose_tasks_have_more_tags_than_are_kept_has_no_known_tags() {
+        let tags_of = |from: usize, to: usize| Value::Object((from..to).map(|n| (format!("k{n}"), json!(n))).collect());
+        let known = |tags: &TaskTags| matches!(applied(tags, live("a", 10)), Metadata::Tags(found) if found.len() == MOST_KEYS);
+        let mut tags = learnt(&[live("a", 10)], vec![task("t1", "a", 11, tags_of(0, MOST_KEYS))]);
+        assert!(known(&tags));
+        tags.learn([&live("a", 10)].into_iter(), read(vec![task("t2", "a", 12, tags_of(MOST_KEYS, MOST_KEYS + 1))])).expect("learnt");
+        assert!(matches!(applied(&tags, live("a", 10)), Metadata::Unlearnt { .. }));
+        tags.learn([&live("a", 10)].into_iter(), read(vec![task("t3", "a", 13, json!({ "env": "ci" }))])).expect("learnt");
+        assert!(matches!(applied(&tags, live("a", 10)), Metadata::Unlearnt { .. }), "what it had before stays unknown");
+    }
+
+    #[test]
+    fn where_tasks_are_never_read_to_their_end_those_of_sessions_that_are_over_are_forgotten_in_time() {
+        let mut tags = TaskTags::default();
+        let stranger = |n: usize| {
+            let mut session = live(&format!("o{n}"), 20);
+            session.parts.own = false;
+            session
+        };
+        for n in 0..=MOST_REMEMBERED + 1 {
+            tags.learn_of(&stranger(n).id, read(Vec::new())).expect("learnt");
+        }
+        assert_eq!(tags.strangers([&stranger(0)].into_iter()), []);
+        assert_eq!(tags.sessions.len(), 1, "those that live are known still");
+        assert_eq!(tags.strangers([&stranger(1)].into_iter()), [stranger(1).id]);
     }
 
     #[test]

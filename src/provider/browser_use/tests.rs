@@ -339,3 +339,30 @@ async fn a_conversation_with_nothing_to_end_is_over_or_is_refused() {
     assert_eq!(session.and_then(|session| session.ended_at), at("2026-11-20T11:49:00Z"));
     assert_eq!(released(ApiVersion::V4, &target, vec![conversation("running")]).await.0.expect_err("a fault").kind, FaultKind::Rejected);
 }
+
+#[tokio::test]
+async fn the_tasks_of_many_sessions_are_asked_for_over_several_listings_and_until_then_their_tags_are_not_known() {
+    let page = |rows: &[Value]| answer(&json!({ "items": rows, "totalItems": rows.len() }));
+    let left_behind = |n: usize| {
+        let mut row = browser("active");
+        (row["id"], row["agentSessionId"]) = (json!(format!("b{n}")), json!(format!("a{n}")));
+        row
+    };
+    let browsers: Vec<Value> = (0..=MOST_STRANGERS).map(left_behind).collect();
+    let beginning = || [page(&browsers), page(&[])];
+    let tasks = |count: usize| std::iter::repeat_with(|| page(&[])).take(count);
+    let answers: Vec<_> = beginning().into_iter().chain(tasks(MOST_STRANGERS)).chain(beginning()).chain(tasks(2)).collect();
+    let calls = answers.len();
+    let script = Arc::new(Script::in_order(answers));
+    let lister = over(script.clone(), ApiVersion::V2).lister;
+    match lister.list().await.result.expect("a listing") {
+        Listing::Partial { rows, why, .. } => {
+            assert!(why.detail.contains("come with the next listing"), "{why}");
+            assert!(rows.sessions.iter().all(|session| matches!(session.metadata, Metadata::Unlearnt { .. })));
+        }
+        Listing::Complete(_) => panic!("not all tags are known"),
+    }
+    let second = lister.list().await.result.expect("a listing");
+    assert!(matches!(&second, Listing::Complete(whole) if whole.rows().sessions.iter().all(is_tagged)), "{second:?}");
+    assert_eq!(script.asked().len(), calls);
+}

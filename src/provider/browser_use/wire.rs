@@ -14,7 +14,7 @@ use crate::domain::fault::Fault;
 use crate::domain::name::{ApiVersion, SessionId};
 use crate::domain::time::Timestamp;
 use crate::provider::http::unreadable;
-use crate::provider::json::{self, id, instant, metadata, optional, required};
+use crate::provider::json::{self, id, instant, metadata, missing, optional, word};
 use crate::provider::unread;
 pub(super) use deed::{deed, is_at_work};
 pub(super) use page::{Margin, page};
@@ -70,15 +70,15 @@ impl<'a> Fields<'a> {
     }
 
     fn status(&self) -> Result<String, String> {
-        required(self.status, "status")
+        word(self.status, "status")?.ok_or_else(|| missing("status"))
     }
 
     fn created_at(&self) -> Result<Timestamp, String> {
-        instant(self.created_at, "createdAt")?.ok_or_else(|| "`createdAt` is missing".to_owned())
+        instant(self.created_at, "createdAt")?.ok_or_else(|| missing("createdAt"))
     }
 
     fn started_at(&self) -> Result<Timestamp, String> {
-        instant(self.started_at, "startedAt")?.ok_or_else(|| "`startedAt` is missing".to_owned())
+        instant(self.started_at, "startedAt")?.ok_or_else(|| missing("startedAt"))
     }
 
     fn proxy_bytes(&self) -> Option<u64> {

@@ -11,7 +11,7 @@ use crate::domain::listing::RejectedRow;
 use crate::domain::name::{Kind, SessionId};
 use crate::domain::session::{Parts, Phase, Session, Status};
 use crate::provider::http::unreadable;
-use crate::provider::json::{self, instant, metadata, optional, required};
+use crate::provider::json::{self, instant, metadata, missing, optional, word};
 
 /// The project that the account is limited to, if any.
 pub(super) type Project = Option<Arc<str>>;
@@ -102,19 +102,19 @@ fn row(raw: &RawValue, project: &Project) -> Row {
 fn live(fields: &Fields<'_>, id: SessionId, project: &Project) -> Result<Session, String> {
     let created_at = instant(fields.created_at, "createdAt")?;
     let started_at = instant(fields.started_at, "startedAt")?;
-    let owner: Option<String> = optional(fields.project_id, "projectId")?;
+    let owner = word(fields.project_id, "projectId")?;
     if project.is_some() && owner.is_none() {
         return Err("`projectId` is missing, and the account is limited to one".to_owned());
     }
     Ok(Session {
         id,
         kind: Kind::Session,
-        status: status(&required::<String>(fields.status, "status")?),
+        status: status(&word(fields.status, "status")?.ok_or_else(|| missing("status"))?),
         created_at: created_at.or(started_at).ok_or("`createdAt` and `startedAt` are missing")?,
         started_at,
         expires_at: instant(fields.expires_at, "expiresAt")?,
         ended_at: instant(fields.ended_at, "endedAt")?,
-        region: optional::<String>(fields.region, "region")?.map(Into::into),
+        region: word(fields.region, "region")?.map(Into::into),
         keep_alive: optional(fields.keep_alive, "keepAlive")?,
         keep_alive_unlearnt: false,
         project: owner.map(Into::into),

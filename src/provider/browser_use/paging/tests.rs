@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::super::items::{Agent, Browser};
+use super::super::items::{Agent, Browser, Owner};
 use super::super::tests::{NOW, Script, now};
 use super::*;
 use crate::domain::listing::ClockReading;
@@ -97,6 +97,18 @@ async fn an_inventory_without_an_end_is_given_up_after_a_hundred_pages() {
     let (read, asked) = browsers(pages).await;
     assert_eq!((asked.len(), count(&read)), (100, 1_000));
     assert!(lack(&read).contains("goes on beyond page 100"), "{}", lack(&read));
+}
+
+#[test]
+fn an_inventory_beyond_what_is_read_of_all_its_pages_is_given_up() {
+    let margin = Margin { total: Some(3), has_more: None, cursor: None };
+    let turned = |bytes: usize| {
+        let mut pages: Pages<'_, Browser> = Pages::new(Inventory::Browsers);
+        pages.bytes = bytes;
+        let rejected = Rejected { id: Some("b-1".into()), owner: Owner::Unknown, why: "strange".to_owned() };
+        (pages.add(&margin, vec![Row::Rejected(rejected)], now()), pages.read.lack.is_some())
+    };
+    assert_eq!((turned(MOST_BYTES), turned(MOST_BYTES + 1)), ((true, false), (false, true)));
 }
 
 #[tokio::test]

@@ -17,6 +17,9 @@ pub(in crate::provider::browser_use) struct Margin {
     pub(in crate::provider::browser_use) cursor: Option<String>,
 }
 
+/// A cursor longer than this, in bytes, cannot be read: it has to stand in an address.
+const LONGEST_CURSOR: usize = 4 << 10;
+
 /// A page's own fields. `items` and `totalItems` are those of `/browsers` and of v2; v3 and v4 name what they list, and v3's sessions have `total`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -46,7 +49,10 @@ pub(in crate::provider::browser_use) fn page<'a>(body: &'a [u8], each: impl FnMu
     let envelope: Envelope<'_> =
         Some(raw).filter(|raw| json::is_object(raw)).and_then(|raw| serde_json::from_str(raw.get()).ok()).ok_or_else(not_a_page)?;
     json::rows(envelope.items.or(envelope.sessions).or(envelope.messages).or(envelope.runs).ok_or_else(not_a_page)?.get().as_bytes(), each)?;
-    let (more, cursor) = (optional::<bool>(envelope.has_more, "hasMore"), optional::<String>(envelope.next_cursor, "nextCursor"));
+    let cursor = envelope.next_cursor.filter(|raw| raw.get().len() <= LONGEST_CURSOR);
+    let too_long = cursor.is_none() && envelope.next_cursor.is_some();
+    let cursor = if too_long { Err("`nextCursor` is too long".to_owned()) } else { optional::<String>(cursor, "nextCursor") };
+    let more = optional::<bool>(envelope.has_more, "hasMore");
     Ok(Margin {
         total: optional(envelope.total_items.or(envelope.total), "total").ok().flatten(),
         // Of messages no cursor tells it where this does not.
@@ -56,4 +62,20 @@ pub(in crate::provider::browser_use) fn page<'a>(body: &'a [u8], each: impl FnMu
         },
         cursor: cursor.ok().flatten(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_that_cannot_stand_in_an_address_leads_nowhere() {
+        let page = |length: usize| {
+            let body = serde_json::json!({ "runs": [], "hasMore": true, "nextCursor": "c".repeat(length) }).to_string();
+            page(body.as_bytes(), |_| {}).expect("a page")
+        };
+        assert_eq!(page(LONGEST_CURSOR - 2).has_more, Some(true));
+        let margin = page(LONGEST_CURSOR);
+        assert_eq!((margin.has_more, margin.cursor), (None, None));
+    }
 }

@@ -199,3 +199,17 @@ proptest! {
         let _ = session(&bytes);
     }
 }
+
+#[test]
+fn a_word_beyond_all_measure_spoils_its_row_and_such_tags_are_not_known() {
+    let long = "x".repeat(257);
+    for name in ["status", "region", "projectId"] {
+        let row = rejected(&but(json!({ name: long })));
+        assert_eq!((row.id, row.why), (Some("s-1".into()), format!("`{name}` is too long")));
+        assert!(!matches!(judged(&but(json!({ name: "x".repeat(256) })), &None), Row::Rejected(_)));
+    }
+    let tags = |length: usize| kept(&but(json!({ "userMetadata": { "k": "x".repeat(length) } }))).metadata;
+    let around = r#"{"k":""}"#.len();
+    assert!(matches!(tags((64 << 10) - around), Metadata::Tags(_)));
+    assert!(matches!(tags((64 << 10) - around + 1), Metadata::Unlearnt { .. }));
+}
