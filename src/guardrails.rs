@@ -227,8 +227,8 @@ impl Rails {
             return Some(Held { hold: Hold::MaxReleaseFraction, until: Some(until), reason });
         }
         let (requested, live) = (self.requested_since(resumed_at, now), self.live_in_window(ask.live));
-        let share = live as f64 * self.settings.max_release_fraction;
-        let over = !ask.again && live > FRACTION_FLOOR && (requested + 1) as f64 > share + ROUNDING;
+        let allowed = (live as f64 * self.settings.max_release_fraction + ROUNDING).floor() as usize;
+        let over = !ask.again && live > FRACTION_FLOOR && requested >= allowed;
         over.then(|| Held {
             hold: Hold::MaxReleaseFraction,
             until: None,

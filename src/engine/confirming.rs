@@ -43,6 +43,14 @@ impl Engine {
         self.reads.insert((at, id.clone()));
     }
 
+    /// Something else lives under this id now, so that what was asked for must be over: its own word settles it, before anything is asked of the next.
+    pub(super) fn read_earlier_life(&mut self, id: &SessionId, now: Timestamp) {
+        if let Some(flight) = self.flights.get_mut(id) {
+            flight.tries += 1;
+        }
+        self.read_at(id, now);
+    }
+
     fn forget_read(&mut self, id: &SessionId) {
         if let Some(Step::ToRead { at }) = self.flights.get(id).map(|flight| flight.step) {
             self.reads.remove(&(at, id.clone()));
@@ -71,7 +79,6 @@ impl Engine {
         match finding {
             // The provider has yet to say when; past the time allowed it is believed without figures.
             Finding::Unsettled if self.is_late(id, now) => self.believe_gone(id, now),
-            Finding::Unsettled => self.await_end(id, now),
             _ if !accepted && session.status.phase == Phase::Running => self.ask_again(id, now),
             _ if self.is_late(id, now) => self.stuck(id, now),
             _ => self.await_end(id, now),
@@ -107,8 +114,8 @@ impl Engine {
     /// A stop waits for ends only so long: they are looked for often.
     pub(super) fn hasten_reads(&mut self, now: Timestamp) {
         let soon = later(now, FIRST_READ);
-        let late: Vec<SessionId> = self.reads.iter().filter(|(at, _)| *at > soon).map(|(_, id)| id.clone()).collect();
-        late.iter().for_each(|id| self.read_at(id, soon));
+        let reads: Vec<(Timestamp, SessionId)> = self.reads.iter().cloned().collect();
+        reads.iter().for_each(|(at, id)| self.read_at(id, soon.min(*at)));
     }
 
     /// Accepted, and not ended in time: said loudly, and asked for again.
@@ -177,7 +184,7 @@ impl Engine {
 
     /// The listing that was taken in just now shows another life of the session, so that the one that was asked for is not listed any more.
     fn has_another_life(&self, id: &SessionId, now: Timestamp) -> bool {
-        let listed = self.roster.get(id).filter(|tracked| tracked.seen_at == now && tracked.rejected.is_none());
+        let listed = self.roster.get(id).filter(|tracked| tracked.seen_at == now);
         listed.is_some_and(|tracked| self.is_of_another_life(tracked))
     }
 

@@ -57,7 +57,7 @@ impl Flight {
     /// A flight of an earlier life of the process: the provider is asked first.
     pub fn recalled(row: Release, confirm_by: Timestamp) -> Self {
         let stuck = row.outcome == Outcome::Stuck;
-        Self { step: Step::InLine, confirm_by, stuck, ..Self::new(row) }
+        Self { confirm_by, stuck, ..Self::new(row) }
     }
 
     /// The last request did nothing at the provider: an end from now on until the next one is not our doing, unless an earlier one may have been applied.

@@ -75,9 +75,8 @@ impl Engine {
             self.roster.leave_line(id);
         }
         match self.flights.get(id) {
-            // Something else lives under this id now, so that what was asked for must be over: its own word settles it.
             Some(flight) if flight.step == Step::InLine && self.roster.get(id).is_some_and(|tracked| self.is_of_another_life(tracked)) => {
-                self.read_at(id, now)
+                self.read_earlier_life(id, now)
             }
             Some(flight) if flight.step != Step::InLine => self.roster.leave_line(id),
             Some(flight) if flight.not_before > now => self.roster.park(id, Some(flight.not_before)),
@@ -97,7 +96,7 @@ impl Engine {
         }
         let spared = self.holds_of(tracked, now).into_iter().find(|held| matches!(held.hold, Hold::Operator | Hold::MinAge | Hold::Expiring));
         if let Some(held) = spared {
-            let again = held.until.map(|until| Moment { ours: until, ..self.moment(until) }.theirs);
+            let again = held.until.map(|until| self.moment(until).theirs);
             again.into_iter().for_each(|at| self.roster.look_by(id, at));
             return;
         }

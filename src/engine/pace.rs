@@ -54,7 +54,7 @@ impl Pace {
     /// When the next such request may leave; `now` or earlier means at once.
     pub fn next_at(&self, operation: Operation, now: Timestamp) -> Timestamp {
         let missing = (1.0 - self.tokens_at(now)).max(0.0) / self.per_second;
-        let filled = if missing > 0.0 { later(now, SignedDuration::from_micros((missing * 1e6).ceil() as i64)) } else { now };
+        let filled = later(now, SignedDuration::from_micros((missing * 1e6).ceil() as i64));
         let refused = self.refused.iter().chain(self.denied.get(&operation)).map(|refusal| refusal.until);
         self.silent_until.into_iter().chain(refused).fold(filled, Timestamp::max)
     }
@@ -210,5 +210,25 @@ mod tests {
         pace.refuse(Operation::Release, &Fault::new(FaultKind::Forbidden, "no"), at(0));
         assert_eq!(pace.next_at(Operation::List, at(0)), at(0));
         assert_eq!(pace.next_at(Operation::Release, at(0)), at(30_000));
+    }
+
+    #[test]
+    fn another_rate_holds_from_now_on_and_gives_nothing_at_once() {
+        let mut pace = Pace::new(10.0, at(0));
+        pace.reconfigure(2.0);
+        pace.charge(2, at(0));
+        assert_eq!(pace.next_at(Operation::List, at(0)), at(500), "no more than a second's worth is kept");
+        pace.reconfigure(4.0);
+        assert_eq!(pace.next_at(Operation::List, at(0)), at(250));
+    }
+
+    #[test]
+    fn a_new_credential_is_asked_with_at_once() {
+        for kind in [FaultKind::Unauthorized, FaultKind::Forbidden] {
+            let mut pace = Pace::new(10.0, at(0));
+            pace.refuse(Operation::List, &Fault::new(kind, "no"), at(0));
+            pace.forget_refusal();
+            assert_eq!(pace.next_at(Operation::List, at(0)), at(0), "{kind}");
+        }
     }
 }

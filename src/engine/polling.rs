@@ -45,8 +45,7 @@ pub struct Polling {
     running: bool,
     /// A regular poll was made that has not opened its allowance yet.
     owes_allowance: bool,
-    /// Until then (the provider's time) an earlier life's allowance is in force.
-    allowance_until: Option<Timestamp>,
+    /// When an earlier life opened its last one (the provider's time), until this life's first poll.
     allowance_opened_at: Option<Timestamp>,
     failures: u32,
     pub doubts: BTreeMap<Kind, Doubt>,
@@ -69,7 +68,6 @@ impl Polling {
             extra_at: None,
             running: false,
             owes_allowance: false,
-            allowance_until: None,
             allowance_opened_at: recall.allowance_opened_at,
             failures: 0,
             doubts: BTreeMap::new(),
@@ -255,10 +253,9 @@ impl Engine {
             return;
         }
         let theirs = self.moment(now).theirs;
-        if let Some(opened) = self.polling.allowance_opened_at.take().filter(|_| self.terms.pass == Pass::Daemon) {
-            self.polling.allowance_until = Some(later(opened, self.terms.poll_interval)).filter(|until| opened <= theirs && theirs < *until);
-        }
-        if self.polling.allowance_until.take().is_none() {
+        let carried = self.polling.allowance_opened_at.take().filter(|_| self.terms.pass == Pass::Daemon);
+        let in_force = carried.is_some_and(|opened| opened <= theirs && theirs < later(opened, self.terms.poll_interval));
+        if !in_force {
             self.rails.open_allowance();
             self.write(Record::Allowance { account: self.terms.account.clone(), opened_at: theirs });
         }

@@ -129,3 +129,19 @@ impl Tally {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fixtures::{at, mins, release};
+
+    #[test]
+    fn each_release_that_has_come_to_its_end_is_counted_by_how() {
+        let mut tally = Tally::default();
+        let ended = |outcome| Release { outcome, saved_runtime: Some(mins(5)), ..release("a", at(0)) };
+        for outcome in [Outcome::Confirmed, Outcome::AlreadyEnded, Outcome::Failed].repeat(2) {
+            tally.count(&ended(outcome));
+        }
+        assert_eq!(tally, Tally { released: 2, saved: mins(10), already_ended: 2, failed: 2 });
+    }
+}

@@ -26,10 +26,8 @@ impl Quota {
     /// When one more asking may leave; `now` or earlier means at once. Where not even one fits into a minute, it has a minute for itself.
     pub fn next_at(&self, now: Timestamp) -> Timestamp {
         let most = (self.per_minute as usize).saturating_sub(MOST_QUESTIONS);
-        let recent = self.left.iter().filter(|at| later(**at, MINUTE) > now).count();
-        let too_many = recent.saturating_sub(most);
-        let frees = self.left.iter().filter(|at| later(**at, MINUTE) > now).nth(too_many.saturating_sub(1));
-        frees.filter(|_| too_many > 0).map_or(now, |at| later(*at, MINUTE))
+        let last_too_many = self.left.len().saturating_sub(most).checked_sub(1);
+        last_too_many.and_then(|index| self.left.get(index)).map_or(now, |at| later(*at, MINUTE))
     }
 
     /// An asking leaves, and may take as many requests as one can.
@@ -77,6 +75,17 @@ mod tests {
             [0, 0, 0, 0, 0, 60_000, 60_000],
             "what was not used is there for others, and each needs room for all that it may take"
         );
+    }
+
+    #[test]
+    fn a_smaller_share_counts_what_has_left_within_the_minute() {
+        let mut quota = Quota::new(6);
+        for seconds in [0, 10, 20] {
+            quota.leave(at(seconds * 1_000));
+        }
+        assert_eq!(quota.next_at(at(60_000)), at(60_000), "four of six, and two to come");
+        quota.reconfigure(4);
+        assert_eq!(quota.next_at(at(60_000)), at(70_000));
     }
 
     #[test]

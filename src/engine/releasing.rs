@@ -63,9 +63,6 @@ impl Engine {
             self.roster.park(id, None);
             return Turn::Next;
         }
-        if self.is_of_another_life(tracked) {
-            return self.read_earlier_life(id, now);
-        }
         if let Some(held) = self.holds_of(tracked, moment).into_iter().next() {
             return self.hold_back(id, &deadline, held, moment);
         }
@@ -79,15 +76,6 @@ impl Engine {
             return Turn::Stop(bearable.then_some(free_at));
         }
         self.request(id, &deadline, moment)
-    }
-
-    /// What is due now waits until the life before it, of which a release is open, is known to be over.
-    fn read_earlier_life(&mut self, id: &SessionId, now: Timestamp) -> Turn {
-        if let Some(flight) = self.flights.get_mut(id) {
-            flight.tries += 1;
-        }
-        self.read_at(id, now);
-        Turn::Next
     }
 
     fn out_of_line(&mut self, id: &SessionId) -> Turn {

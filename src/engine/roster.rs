@@ -168,10 +168,8 @@ impl Roster {
 
     /// As [`Self::look`], where that is sooner than what stands.
     pub fn look_by(&mut self, id: &SessionId, at: Timestamp) {
-        let sooner = self.live.get(id).is_some_and(|tracked| tracked.look_at.is_none_or(|known| at < known));
-        if sooner {
-            self.look(id, Some(at));
-        }
+        let known = self.live.get(id).and_then(|tracked| tracked.look_at);
+        self.look(id, Some(known.map_or(at, |known| known.min(at))));
     }
 
     /// Takes a session out of the line; it stays in the list.

@@ -132,3 +132,32 @@ pub(super) fn budgets(policies: &[Policy]) -> impl Iterator<Item = (&Policy, &Bu
         Rule::Protect => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fixtures::{at, mins, session};
+    use crate::policy::crowd::Order;
+    use crate::policy::per::Per;
+    use crate::policy::selector::Selector;
+    use crate::policy::{Limits, budget::Every};
+
+    #[test]
+    fn groups_beyond_the_bound_have_spent_nothing_and_those_within_go_on() {
+        let per = Some(Per::Metadata("team".to_owned()));
+        let budget = Budget { allowed: mins(60), per, every: Every::Day, time_zone: jiff::tz::TimeZone::UTC, release: Order::Oldest };
+        let period = budget.period(at(0));
+        let limits = Limits { budget: Some(budget), ..Limits::default() };
+        let policy = Policy { name: "days".into(), selector: Selector::All, rule: Rule::Limits(limits), shadow: false };
+        let mut runtime = Runtime::new("growth".into(), Provider::Browserbase, [policy].into());
+        let of = |team: &str| Lived { session: session(team, serde_json::json!({ "team": team })), until: later(at(0), mins(1)), over: true };
+        let group = |team: &str| Group(Some(team.into()));
+        let groups = (1..MOST_GROUPS).map(|index| (group(&format!("team-{index}")), mins(1))).collect();
+        runtime.ended.insert("days".into(), Spent { from: period.from, groups });
+        for team in ["last", "last", "one-too-many", "team-1"] {
+            runtime.fold(&of(team), at(0));
+        }
+        let spent = |team: &str| runtime.ended[&PolicyName::from("days")].groups.get(&group(team)).copied();
+        assert_eq!(["last", "one-too-many", "team-1"].map(spent), [Some(mins(2)), None, Some(mins(2))]);
+    }
+}

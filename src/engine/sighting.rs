@@ -88,7 +88,7 @@ impl Engine {
         if write {
             tracked.written_at = Some(now);
         }
-        if (moved || was_out_of_sight) && !self.is_under_way(&session.id) {
+        if moved || was_out_of_sight {
             self.roster.leave_line(&session.id);
         }
         if !same || did_something || is_new || was_out_of_sight {

@@ -38,7 +38,7 @@ impl Skew {
         let confirmed = suspected.and_then(|suspected| suspected.widened(fresh.at).narrowed(fresh));
         let known = self.known.map(|known| known.widened(fresh.at));
         let believed = match known {
-            Some(known) => known.narrowed(fresh).or((fresh.high < known.low).then_some(fresh)),
+            Some(known) => known.narrowed(fresh).or((fresh.high - known.low).is_negative().then_some(fresh)),
             None => (fresh.low < TOLERATED).then_some(fresh),
         };
         self.known = believed.or(confirmed).or(self.known);
@@ -55,7 +55,7 @@ impl Skew {
     /// The least that the difference can be: none while the clocks may agree to the millisecond, for then they most likely do. An end that the provider
     /// dates from there on may be the answer to a request sent now, where a provider ends sessions before it answers.
     pub fn least(&self) -> SignedDuration {
-        let apart = |known: &Interval| known.low > SignedDuration::ZERO || known.high < SignedDuration::ZERO;
+        let apart = |known: &Interval| known.low.is_positive() || known.high.is_negative();
         self.known.filter(apart).map_or(SignedDuration::ZERO, |known| known.low)
     }
 
@@ -193,5 +193,55 @@ mod tests {
         let mut clock = Skew::default();
         clock.observe(ClockReading { date: at(0), sent: at(0), received: at(19_000) });
         assert_eq!(clock.applied(), SignedDuration::ZERO);
+    }
+
+    /// A reading without any time on the way, of a provider whose clock is this many milliseconds ahead.
+    fn exact(now: i64, skew: i64) -> ClockReading {
+        ClockReading { date: at(now + skew), sent: at(now), received: at(now) }
+    }
+
+    /// A clock of which two readings say that it is this many milliseconds ahead.
+    fn agreed(skew: i64) -> Skew {
+        let mut clock = Skew::default();
+        clock.observe(exact(0, skew));
+        clock.observe(exact(0, skew));
+        clock
+    }
+
+    #[test]
+    fn a_first_reading_two_seconds_ahead_is_doubted() {
+        assert_eq!([1_999, 2_000].map(|skew| Skew::default().observe(exact(0, skew))), [false, true]);
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_and_is_less_so_is_believed_at_once() {
+        let mut clock = agreed(10_000);
+        assert!(!clock.observe(exact(0, 5_000)));
+        assert_eq!(clock.applied(), SignedDuration::from_secs(5));
+    }
+
+    #[test]
+    fn what_is_shown_lies_in_the_middle_of_what_is_possible() {
+        assert_eq!(agreed(10_000).shown(), SignedDuration::from_millis(10_500));
+        assert_eq!(agreed(-10_000).shown(), SignedDuration::from_millis(-9_500));
+        assert_eq!([agreed(2_000).shown().as_millis(), agreed(-3_000).shown().as_millis()], [2_500, -2_500], "from two seconds on");
+        assert_eq!([agreed(1_999).shown(), agreed(-2_999).shown()], [SignedDuration::ZERO; 2]);
+    }
+
+    #[test]
+    fn clocks_that_may_agree_differ_by_nothing_at_least() {
+        assert_eq!([-1_001, -1_000, 0, 1].map(|skew| agreed(skew).least().as_millis()), [-1_001, 0, 0, 1]);
+    }
+
+    #[test]
+    fn good_clocks_drift_apart_by_a_tenth_of_a_millisecond_a_second() {
+        let later_on = 20_000_000;
+        let mut clock = agreed(10_000);
+        assert!(!clock.observe(exact(later_on, 13_000)), "two seconds in twenty thousand are a drift");
+        assert_eq!(clock.applied(), SignedDuration::from_secs(13));
+        assert!(agreed(10_000).observe(exact(later_on, 13_001)), "more is a contradiction");
+        let mut clock = agreed(10_000);
+        clock.observe(exact(later_on, 7_500));
+        assert_eq!(clock.applied(), SignedDuration::from_secs(8), "narrowed, not believed anew");
     }
 }

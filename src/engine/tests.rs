@@ -335,14 +335,24 @@ fn an_early_answer_of_a_clock_that_was_set_back_gives_no_negative_overrun() {
     assert_eq!(row(&drained(&mut engine)).map(|row| row.overrun), Some(SignedDuration::ZERO));
 }
 
+mod asking;
+mod census;
+mod confirming;
+mod counting;
 mod crowds;
+mod doubting;
 mod ends;
 mod idle;
+mod lives;
 mod memory;
 mod parts;
+mod polling;
 mod precedence;
 mod properties;
+mod releasing;
+mod runtime;
 mod shown;
+mod sighting;
 
 /// The books know of a request that was never answered, and the provider has read it out as still running before any listing came.
 #[test]

@@ -71,7 +71,6 @@ fn implies(fact: &Matcher, wanted: &Matcher) -> bool {
     match (fact, wanted) {
         (Matcher::AnyOf(facts), _) => facts.iter().all(|fact| implies(fact, wanted)),
         (_, Matcher::AnyOf(options)) => options.iter().any(|option| implies(fact, option)),
-        (Matcher::Not(fact), Matcher::Not(wanted)) => implies(wanted, fact),
         (_, Matcher::Not(excluded)) => never_both(fact, excluded),
         (_, Matcher::Exists(true)) => wants_value(fact),
         (_, Matcher::Exists(false)) => wants_absence(fact),
@@ -264,11 +263,25 @@ mod tests {
     }
 
     #[test]
+    fn an_exclusion_takes_what_a_tag_excludes_as_well() {
+        let with = |matcher| Match { metadata: BTreeMap::from([("env".to_owned(), matcher)]), ..Match::default() };
+        let excluding = |matcher| Selector::Match(Match { not: Some(Box::new(with(matcher))), ..Match::default() });
+        assert!(takes_all(&excluding(is("ci")), &tagged(not(is("ci")))));
+        assert!(takes_all(&excluding(is("ci")), &tagged(Matcher::AnyOf(vec![is("cd"), is("production")]))));
+        assert!(!takes_all(&excluding(is("ci")), &tagged(not(is("cd")))));
+        assert!(!takes_all(&excluding(is("ci")), &tagged(Matcher::AnyOf(vec![is("ci"), is("cd")]))));
+    }
+
+    #[test]
     fn what_is_said_roundabout_is_understood() {
         let pairs = [
             (not(is("ci")), not(Matcher::AnyOf(vec![is("ci"), is("cd")]))),
             (Matcher::Exists(false), not(Matcher::Exists(true))),
             (is("true"), is(true)),
+            (is(true), is("true")),
+            (not(is(true)), is("ci")),
+            (not(Matcher::AnyOf(vec![is("ci"), is("cd")])), is("production")),
+            (not(not(is("ci"))), is("ci")),
         ];
         for (wide, narrow) in pairs {
             assert!(takes_all(&tagged(wide.clone()), &tagged(narrow.clone())), "{wide:?} {narrow:?}");

@@ -29,6 +29,8 @@ pub struct Settings {
     pub release_latency: Range<SignedDuration>,
     /// The world's clock minus that of whoever asks: a provider whose clock is off, its sessions' times included.
     pub skew: SignedDuration,
+    /// How long it remembers a session that has ended, and a request.
+    pub remembers: SignedDuration,
 }
 
 impl Settings {
@@ -38,11 +40,12 @@ impl Settings {
             population: Population::steady(),
             release_latency: SignedDuration::from_millis(150)..SignedDuration::from_millis(1_200),
             skew: SignedDuration::ZERO,
+            remembers: RETENTION,
         }
     }
 }
 
-/// How long the world remembers a session that has ended, and a request: as long as Browserbase's shorter plans do.
+/// As long as Browserbase's shorter plans remember.
 const RETENTION: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 #[derive(Debug)]
@@ -354,7 +357,7 @@ impl World {
     }
 
     fn tidy(&mut self) {
-        let oldest = later(self.now, -RETENTION);
+        let oldest = later(self.now, -self.settings.remembers);
         self.sessions.retain(|_, life| life.ended(oldest).is_none());
         self.agents.retain(|_, agent| agent.ended(oldest).is_none());
         self.journal.retain(|request| request.at > oldest);

@@ -4,3 +4,4 @@
 
 mod scenarios;
 mod stage;
+mod storms;

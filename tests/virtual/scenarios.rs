@@ -5,6 +5,7 @@ mod script;
 mod thousand;
 
 use script::Script;
+pub(crate) use script::{START, nobody, terms};
 
 #[test]
 fn every_scenario_goes_as_its_transcript_says() {

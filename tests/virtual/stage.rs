@@ -9,6 +9,7 @@ mod outstaying;
 mod requests;
 pub(crate) mod sabotage;
 pub(crate) mod transcript;
+mod verdicts;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -209,6 +210,28 @@ impl Stage {
         }
     }
 
+    /// How long the books keep what is over, from the next start on; nobody wants the story.
+    pub(crate) fn forgets(&mut self, retention: SignedDuration) {
+        self.nodes.iter_mut().for_each(|node| node.disk.retention = retention);
+        self.transcript.mute();
+    }
+
+    /// Forgets what the world has forgotten, so that what grows is not the stage.
+    pub(crate) fn forget_what_is_over(&mut self) {
+        let (world, names, requests) = (&self.world, &mut self.names, &mut self.requests);
+        world.with(|world| {
+            names.retain(|_, id| world.life(id).is_some());
+            requests.forget(world);
+        });
+        self.nodes.iter_mut().for_each(|node| self.world.with(|world| node.watch.forget(world)));
+        self.transcript.forget(&self.names);
+    }
+
+    /// How large the store is, with what stands beside it.
+    pub(crate) fn books_bytes(&self) -> u64 {
+        self.nodes[0].disk.bytes()
+    }
+
     /// What the books of the first daemon say.
     pub(crate) fn books(&mut self) -> Books {
         let now = self.now;
@@ -396,7 +419,9 @@ impl Stage {
         let unsent = matches!(input, Input::NotWritten { .. } | Input::InBooks { .. });
         let (back_at, input) = if unsent { (self.now, input) } else { self.travelled(node, input, at) };
         if !unsent {
-            self.nodes[node].watch.leaves(operation, if operation == Operation::List { 2 } else { 1 }, at);
+            // What waits for its intent to be written was let go when the engine decided on it.
+            let left_at = permitted.as_ref().map_or(at, |permitted| permitted.at);
+            self.nodes[node].watch.leaves(operation, if operation == Operation::List { 2 } else { 1 }, left_at);
         }
         if let (Some(permitted), false) = (&permitted, unsent) {
             let (now, requests) = (self.now, &mut self.requests);

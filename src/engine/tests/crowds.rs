@@ -318,7 +318,7 @@ fn between_listings_nobody_new_is_found_over_a_count() {
     list(&mut engine, both(), minute(59));
     let commands = tick(&mut engine, minute(60));
     assert_eq!(released(&commands), [""; 0], "one of them may have gone since");
-    assert!(engine.poll_timeout(minute(60)).is_some_and(|at| at <= later(minute(60), secs(1))), "a listing is made to see");
+    assert!(engine.listing_due_at(minute(60)).is_some_and(|at| at <= later(minute(60), secs(1))), "a listing is made to see");
     tick(&mut engine, later(minute(60), secs(1)));
     assert_eq!(released(&list(&mut engine, both(), later(minute(60), secs(1)))), ["a"]);
 }

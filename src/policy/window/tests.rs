@@ -119,6 +119,14 @@ fn a_day_that_is_shown_again_after_midnight_is_open_again() {
 }
 
 #[test]
+fn the_last_change_is_found_however_many_days_ago_it_was() {
+    let mondays = window(&["Mon"], "08:00", "10:00", "UTC");
+    for until in ["2026-11-16T10:00:00Z", "2026-11-18T09:00:00Z", "2026-11-22T12:00:00Z", "2026-11-23T07:59:59Z"] {
+        assert_eq!(mondays.last_change(instant(until)), Some(instant("2026-11-16T10:00:00Z")), "up to {until}");
+    }
+}
+
+#[test]
 fn it_reads_as_people_write_it() {
     let shown = |days: &[&str], from: &str, to: &str| window(days, from, to, "Europe/London").to_string();
     assert_eq!(shown(&WORKDAYS, "20:00", "06:00"), "Mon-Fri 20:00 to 06:00 Europe/London");

@@ -35,7 +35,7 @@ use session_reaper::simulator::{self, BadRow, Fault, NewAgent, NewSession, NewTa
 use crate::stage::{Act, CrashPoint, Face, Lasts, Newcomer, Stage};
 
 /// Every scenario begins here.
-pub(super) const START: &str = "2026-11-20T12:00:00Z";
+pub(crate) const START: &str = "2026-11-20T12:00:00Z";
 
 /// The account of every scenario.
 fn account(version: Option<ApiVersion>) -> String {
@@ -110,7 +110,7 @@ impl Script {
 }
 
 /// Nobody is born but those of the scenario.
-pub(super) fn nobody() -> session_reaper::simulator::Population {
+pub(crate) fn nobody() -> session_reaper::simulator::Population {
     session_reaper::simulator::Population { already_leaked: 0, ..session_reaper::simulator::Population::steady() }
 }
 
@@ -148,7 +148,7 @@ fn indent(line: &str) -> usize {
 }
 
 /// What the configuration means for the one account; enforcing, where it does not say.
-pub(super) fn terms(text: &str, version: Option<ApiVersion>) -> Parsed<Terms> {
+pub(crate) fn terms(text: &str, version: Option<ApiVersion>) -> Parsed<Terms> {
     let mode = if text.contains("mode =") { "" } else { "mode = \"enforce\"\n" };
     let source = Source { text: Some(format!("{mode}{text}{}", account(version))), credentials: Credentials::Skip, ..Source::default() };
     let config = config::load(&source).map_err(|faults| faults.to_string())?.config;

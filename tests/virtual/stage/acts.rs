@@ -99,6 +99,16 @@ pub(crate) enum Act {
     SlowDisk {
         latency: SignedDuration,
     },
+    /// Every fault ends.
+    FaultsCease,
+    /// A process's disk is sound again, and nothing more is planned for it.
+    Unharm,
+    /// Every hold is lifted.
+    LiftAll,
+    /// From now on no release of this session succeeds.
+    Poison {
+        name: String,
+    },
     Reload(Box<Terms>),
     Drain,
     Show {
@@ -139,16 +149,16 @@ impl Stage {
             }
             Act::Break { target, on, fault, lasts } => self.break_calls(target, on, fault, lasts),
             Act::Haunt { name, length } => self.haunt(&name, length),
+            Act::FaultsCease => self.world.with(session_reaper::simulator::World::clear_faults),
+            Act::Poison { name } => self.poison(&name),
             Act::Show { name } => self.show(&name),
-            Act::Hold { .. } | Act::Lift { .. } | Act::Pause { .. } | Act::Resume => self.order(node, act),
-            Act::Crash(_) | Act::Kill { .. } | Act::KillIn { .. } | Act::BooksRefuse { .. } | Act::BooksTake | Act::SlowDisk { .. } => {
-                self.harm(node, act)
-            }
+            Act::Hold { .. } | Act::Lift { .. } | Act::LiftAll | Act::Pause { .. } | Act::Resume => self.order(node, act),
             Act::Reload(terms) => {
                 self.nodes[node].reconfigure(*terms, self.now);
                 self.carry_out(node);
             }
             Act::Drain => self.tell(node, Input::Drain),
+            harm => self.harm(node, harm),
         }
     }
 
@@ -166,6 +176,12 @@ impl Stage {
                 self.plan_at(node, later(self.now, length), Act::BooksTake);
             }
             Act::BooksTake => self.nodes[node].refuse_writes(false),
+            Act::Unharm => {
+                self.crash = None;
+                let node = &mut self.nodes[node];
+                node.refuse_writes(false);
+                (node.disk.latency, node.dies_in) = (SignedDuration::ZERO, None);
+            }
             Act::SlowDisk { latency } => self.nodes[node].disk.latency = latency,
             _ => {}
         }
@@ -184,6 +200,7 @@ impl Stage {
                 orders.holds.insert(session.clone(), OperatorHold { session, placed_at: now, until: later(now, length), reason });
             }
             (Act::Lift { .. }, Some(session)) => _ = orders.holds.remove(&session),
+            (Act::LiftAll, _) => orders.holds.clear(),
             (Act::Pause { reason }, _) => orders.pauses = vec![Pause { account: None, placed_at: now, reason }],
             _ => {
                 orders.pauses.clear();
@@ -211,6 +228,13 @@ impl Stage {
         };
         let key = self.face.key();
         self.world.with(|world| world.inject(target.key(key), fault, extent));
+    }
+
+    fn poison(&mut self, name: &str) {
+        let (id, key) = (self.id(name), self.face.key());
+        self.poisoned = Some(id.clone());
+        let target = Target { session: Some(id), ..Target::from(Operation::Release) };
+        self.world.with(|world| world.inject(target.key(key), Fault::status(500, "arranged"), Extent::Forever));
     }
 
     fn haunt(&mut self, name: &str, length: SignedDuration) {

@@ -59,6 +59,12 @@ impl Disk {
         Self { folder, refuses: false, latency: SignedDuration::ZERO, retention: SignedDuration::from_hours(24 * 90) }
     }
 
+    /// How large everything in it is.
+    pub(crate) fn bytes(&self) -> u64 {
+        let entries = std::fs::read_dir(self.folder.path()).expect("the folder is there");
+        entries.filter_map(|entry| entry.ok()?.metadata().ok()).map(|file| file.len()).sum()
+    }
+
     pub(crate) fn store(&self) -> StorePath {
         StorePath::File(self.folder.path().join("books.db"))
     }
@@ -72,6 +78,8 @@ pub(crate) struct Life {
     pub telemetry: Arc<Telemetry>,
     ledger: Ledger,
     scribe: Scribe,
+    /// Books that nobody reads, where intents are written to the wrong ones.
+    elsewhere: Option<(Ledger, Scribe)>,
     /// Releases whose intent is being written.
     pub intended: Vec<super::Sent>,
     /// The scribe will turn.
@@ -112,13 +120,14 @@ impl Node {
         let options = OpenOptions { retention: self.disk.retention, now: ours };
         let (ledger, scribe) = Ledger::open_with_scribe(&self.disk.store(), options).expect("the store can be opened");
         scribe.refuse_writes(self.disk.refuses).expect("the disk can be told");
+        let elsewhere = self.sabotage.writes_elsewhere().then(|| Ledger::open_with_scribe(&StorePath::Memory, options).expect("memory"));
         let (carrier, account) = face.connect(world, now);
         let telemetry = Arc::new(Telemetry::new(Metrics::new("0", "0").expect("the metrics are sound")));
         let executor = Executor {
             account: self.terms.account.clone(),
             lister: account.lister,
             releaser: Some(account.releaser),
-            ledger: ledger.clone(),
+            ledger: elsewhere.as_ref().map_or_else(|| ledger.clone(), |(other, _)| other.clone()),
             telemetry: telemetry.clone(),
         };
         let terms = self.sabotage.terms(&self.terms);
@@ -129,7 +138,7 @@ impl Node {
         self.lives += 1;
         self.watch.restarts();
         self.watch.paces(self.terms.requests_per_second);
-        self.life = Some(Life { engine, executor, carrier, telemetry, ledger, scribe, intended: Vec::new(), turning: false });
+        self.life = Some(Life { engine, executor, carrier, telemetry, ledger, scribe, elsewhere, intended: Vec::new(), turning: false });
     }
 
     /// Somebody sets our clock, while we are down.
@@ -182,6 +191,10 @@ impl Node {
         let ours = self.ours(now);
         if let Some(life) = &mut self.life {
             life.scribe.turn(ours);
+            if !self.disk.refuses {
+                self.watch.is_written();
+            }
+            life.elsewhere.iter_mut().for_each(|(_, scribe)| scribe.turn(ours));
         }
     }
 

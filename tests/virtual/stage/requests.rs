@@ -37,6 +37,17 @@ impl Requests {
         assert!(news, "{} is counted twice in one life of the process", row.id);
     }
 
+    /// Forgets whom the world has forgotten.
+    pub(super) fn forget(&mut self, world: &World) {
+        let there = |id: &SessionId| world.life(id).is_some();
+        self.authors.retain(|id, _| there(id));
+        self.reached.retain(|(_, id), _| there(id));
+        self.first.iter_mut().for_each(|first| first.retain(|id, _| there(id)));
+        self.told.retain(|(_, _, id, _)| there(id));
+        let newest = self.under_allowance.keys().map(|(_, allowance)| *allowance).max().unwrap_or_default();
+        self.under_allowance.retain(|(_, allowance), _| *allowance + 1 >= newest);
+    }
+
     /// Those parts of a target whose release nobody has asked for yet.
     pub(super) fn before(&self, world: &SharedWorld, target: &Target) -> Vec<SessionId> {
         world.with(|world| parts(world, target).filter(|life| life.release.is_none()).map(|life| life.id.clone()).collect())
@@ -120,6 +131,9 @@ impl Requests {
                 continue;
             }
             let released = end.filter(|end| matches!(end.cause, Cause::Released { .. }));
+            // Who closes it, or a browser that dies, while our release is at work was first, and no provider tells.
+            let closed = end.filter(|end| end.cause != Cause::TimedOut && self.reached.get(&(node, life.id.clone())).is_some_and(|at| *at <= end.at));
+            let released = released.or(closed);
             assert!(released.is_some() || rows.iter().all(|row| row.saved_runtime.is_none()), "{} saved nothing, the books say {rows:?}", life.id);
             match (confirmed.as_slice(), released) {
                 ([row], Some(end)) => self.assert_ours(node, row, life, end),

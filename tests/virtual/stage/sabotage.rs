@@ -112,6 +112,11 @@ impl Sabotage {
         policy
     }
 
+    /// Whether intents go to other books than those that are read.
+    pub(super) fn writes_elsewhere(self) -> bool {
+        self == Self::CallsBeforeIntents
+    }
+
     pub(super) fn orders(self, orders: &Orders) -> Orders {
         if self == Self::DeafToOperators { Orders::default() } else { orders.clone() }
     }

@@ -20,18 +20,32 @@ pub(crate) struct Transcript {
     /// The last poll told: one like it is not told again.
     polled: String,
     skew: SignedDuration,
+    muted: bool,
 }
 
 impl Transcript {
     pub(crate) fn new(start: Timestamp) -> Self {
-        Self { start, text: String::new(), names: BTreeMap::new(), polled: String::new(), skew: SignedDuration::ZERO }
+        Self { start, text: String::new(), names: BTreeMap::new(), polled: String::new(), skew: SignedDuration::ZERO, muted: false }
     }
 
     pub(crate) fn name(&mut self, id: &SessionId, name: &str) {
         self.names.insert(id.clone(), name.to_owned());
     }
 
+    /// Nobody wants to read it.
+    pub(crate) fn mute(&mut self) {
+        self.muted = true;
+    }
+
+    /// Keeps only these names.
+    pub(crate) fn forget(&mut self, names: &BTreeMap<String, SessionId>) {
+        self.names = names.iter().map(|(name, id)| (id.clone(), name.clone())).collect();
+    }
+
     pub(crate) fn say(&mut self, now: Timestamp, what: &str) {
+        if self.muted {
+            return;
+        }
         let line = format!("{}  {what}\n", self.clock(now));
         self.text.push_str(&line);
     }
@@ -196,6 +210,10 @@ fn act_line(act: &Act) -> Option<String> {
         Act::Kill { down, .. } => format!("killed for {}", human(*down)),
         Act::BooksRefuse { length } => format!("the books refuse for {}", human(*length)),
         Act::Reload(_) => "reload".to_owned(),
+        Act::FaultsCease => "faults cease".to_owned(),
+        Act::Unharm => "the disk is sound".to_owned(),
+        Act::LiftAll => "every hold is lifted".to_owned(),
+        Act::Poison { name } => format!("no release of {name} succeeds"),
         Act::Drain => "drain".to_owned(),
     })
 }

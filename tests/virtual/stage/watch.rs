@@ -34,6 +34,8 @@ pub(crate) struct Watch {
     pub allowance: usize,
     /// When the fraction was tripped last, by the daemon's clock.
     pub tripped_at: Option<Timestamp>,
+    /// The same, as far as it is on the disk: what a next life can know.
+    tripped_in_books: Option<Timestamp>,
     /// Whom a listing of this life has shown.
     listed: BTreeSet<SessionId>,
     /// Whom listings show although they are over.
@@ -72,9 +74,10 @@ impl Watch {
         assert!(!Silence::forbids(self.refused, at), "{operation} leaves at {at} although the key was just refused");
         let denied = operation == Operation::Release && Silence::forbids(self.denied, at);
         assert!(!denied, "a release leaves at {at} although the right to release was just refused");
-        let earned = self.level_at.map_or(0.0, |before| between(before, at).as_secs_f64() * self.per_second);
+        // Calls that waited for a write arrive after others that left later.
+        let earned = self.level_at.map_or(0.0, |before| between(before, at).as_secs_f64().max(0.0) * self.per_second);
         self.level = (self.level - earned).max(0.0) + requests as f64;
-        self.level_at = Some(at);
+        self.level_at = self.level_at.max(Some(at));
         let burst = self.per_second.max(1.0) + CHARGED_LATER;
         assert!(self.level <= burst + 1e-6, "{operation} leaves at {at}: {:.1} requests at once, {burst:.1} are allowed", self.level);
     }
@@ -125,10 +128,28 @@ impl Watch {
         self.listed.iter().filter(|id| world.life(id).is_some_and(|life| life.ended(theirs).is_none())).count()
     }
 
+    /// What was written so far is on the disk.
+    pub(crate) fn is_written(&mut self) {
+        self.tripped_in_books = self.tripped_at;
+    }
+
+    /// Forgets whom the world has forgotten.
+    pub(crate) fn forget(&mut self, world: &World) {
+        self.listed.retain(|id| world.life(id).is_some());
+    }
+
     /// A new life of the process knows nothing of what the old one was told, and may send a second's worth at once.
     pub(crate) fn restarts(&mut self) {
-        let Self { per_second, allowance, tripped_at, blind, .. } = *self;
-        *self = Self { per_second, allowance, tripped_at, blind, haunted: std::mem::take(&mut self.haunted), ..Self::default() };
+        let Self { per_second, allowance, tripped_in_books: tripped_at, blind, .. } = *self;
+        *self = Self {
+            per_second,
+            allowance,
+            tripped_at,
+            tripped_in_books: tripped_at,
+            blind,
+            haunted: std::mem::take(&mut self.haunted),
+            ..Self::default()
+        };
     }
 }
 
