@@ -131,7 +131,7 @@ impl Engine {
         self.tell(What::Census(census));
     }
 
-    fn census(&self, now: Timestamp) -> Census {
+    pub(super) fn census(&self, now: Timestamp) -> Census {
         let moment = self.moment(now);
         let stuck = || self.flights.values().filter(|flight| flight.stuck);
         let mut census = Census {
