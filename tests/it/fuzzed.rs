@@ -2,6 +2,7 @@
 
 #[path = "../fuzz/src/lib.rs"]
 mod oracles;
+mod structured;
 
 use std::fs;
 use std::path::Path;
