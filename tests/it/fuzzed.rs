@@ -32,7 +32,7 @@ fn seeds_of_browserbase_are_listings_sessions_and_evidence_whole_and_broken() {
     let complete = those(&outcomes, |outcome| matches!(&outcome.list, Ok(Listing::Complete(complete)) if complete.rows().sessions.len() > 1));
     assert_eq!(complete, ["listing", "listing-of-a-project"]);
     let partial = those(&outcomes, |outcome| matches!(outcome.list, Ok(Listing::Partial { .. })));
-    assert_eq!(partial, ["pending-refused"]);
+    assert_eq!(partial, ["pending-refused", "pending-that-breaks-off"]);
     assert_eq!(those(&outcomes, |outcome| outcome.read.is_ok()), ["session", "session-over"]);
     assert_eq!(those(&outcomes, |outcome| outcome.release.is_err()), ["pending-refused", "refused"]);
     assert_eq!(those(&outcomes, |outcome| outcome.evidence.is_err()), ["refused"]);
