@@ -87,10 +87,14 @@ fn what_no_policy_names_changes_nothing(case: &Case, judgement: &Judgement) {
     assert_eq!(&case.judged(&session, &case.policies, case.now), judgement);
 }
 
+/// Near the ends of time days have no beginning and no end: the last instant that is looked at, and its mirror, in seconds.
+const FAR: i64 = 250_000_000_000;
+
 /// By time alone nothing changes before then.
 fn it_stands_until_its_recheck(case: &Case, judgement: &Judgement) {
     assert!(judgement.recheck.is_none_or(|at| at > case.now), "in the past: {judgement:?} at {}", case.now);
-    let last = judgement.recheck.map_or(Timestamp::MAX, |at| later(at, SignedDuration::from_nanos(-1)));
+    let far = Timestamp::from_second(FAR).expect("an instant");
+    let last = judgement.recheck.map_or(far, |at| later(at, SignedDuration::from_nanos(-1)).min(far));
     let halfway = later(case.now, last.duration_since(case.now) / 2);
     for at in [halfway, last] {
         let then = case.judged(&case.session, &case.policies, at);

@@ -21,7 +21,7 @@ use session_reaper::policy::{Limits, Policy, Rule};
 
 use super::super::cut::Cut;
 use super::super::dealt::noon;
-use super::Case;
+use super::{Case, FAR};
 
 const WORDS: [&str; 8] = ["env", "team", "ttl", "env.team", "ci", "5h", "5", "true"];
 const REGIONS: [&str; 2] = ["us-west-2", "eu-central-1"];
@@ -143,8 +143,7 @@ fn word(cut: &mut Cut<'_>) -> String {
 /// Mostly near the noon of the fixtures, where limits matter; else anywhere.
 fn instant(cut: &mut Cut<'_>) -> Timestamp {
     if cut.below(8) == 7 {
-        let seconds = cut.number() % Timestamp::MAX.as_second();
-        return Timestamp::from_second(seconds).unwrap_or(Timestamp::MIN);
+        return Timestamp::from_second(cut.number() % FAR).expect("an instant");
     }
     let quarters = i64::from(cut.byte()) - 128;
     later(noon(), SignedDuration::from_mins(15 * quarters) + SignedDuration::from_nanos(cut.of(&[0, 1, -1])))
