@@ -47,7 +47,18 @@ fn seeds_of_browser_use_are_pages_that_add_up_and_pages_that_do_not() {
     let complete = those(&outcomes, |outcome| outcome.lists.iter().all(|list| matches!(list, Ok(Listing::Complete(_)))));
     assert_eq!(complete, ["browser-left-behind", "listing-v2", "listing-v3", "listing-v4", "pair"]);
     let partial = those(&outcomes, |outcome| matches!(outcome.lists[0], Ok(Listing::Partial { .. })));
-    assert_eq!(partial, ["cursor-that-leads-back-v4", "ids-in-both-inventories", "messages-v3", "no-right-to-agents", "pages-that-shift", "pages-without-end", "runs-v4"]);
+    assert_eq!(
+        partial,
+        [
+            "cursor-that-leads-back-v4",
+            "ids-in-both-inventories",
+            "messages-v3",
+            "no-right-to-agents",
+            "pages-that-shift",
+            "pages-without-end",
+            "runs-v4"
+        ]
+    );
     let read = those(&outcomes, |outcome| outcome.reads.iter().any(Result::is_ok));
     assert_eq!(read, ["messages-v3", "one-agent-v3", "one-browser", "run-v4"]);
     assert!(those(&outcomes, |outcome| outcome.evidence.iter().all(Result::is_ok)).contains(&"runs-v4"));

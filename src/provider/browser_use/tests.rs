@@ -339,3 +339,25 @@ async fn a_conversation_with_nothing_to_end_is_over_or_is_refused() {
     assert_eq!(session.and_then(|session| session.ended_at), at("2026-11-20T11:49:00Z"));
     assert_eq!(released(ApiVersion::V4, &target, vec![conversation("running")]).await.0.expect_err("a fault").kind, FaultKind::Rejected);
 }
+
+/// Each of these browsers belongs to an agent session of its own, none of which is listed.
+fn left_behind(count: usize) -> Value {
+    let one = |at: usize| json!({ "id": format!("b{at:03}"), "agentSessionId": format!("a{at:03}"), "status": "active", "startedAt": NOW });
+    json!({ "items": (0..count).map(one).collect::<Vec<_>>(), "totalItems": count })
+}
+
+#[tokio::test]
+async fn the_tasks_of_many_that_are_not_known_are_asked_for_over_several_listings() {
+    let nothing = || answer(&json!({ "items": [], "totalItems": 0 }));
+    // Browsers, agent sessions, the tasks of each stranger, and those of all.
+    let listing = |strangers: usize| [answer(&left_behind(130)), nothing()].into_iter().chain((0..=strangers).map(|_| nothing()));
+    let script = Arc::new(Script::in_order(listing(MOST_STRANGERS).chain(listing(30)).collect()));
+    let account = over(script.clone(), ApiVersion::V2);
+    for (requests, unlearnt) in [(103, 30), (33, 0)] {
+        let exchange = account.lister.list().await;
+        let Ok(Listing::Complete(complete)) = exchange.result else { panic!("{:?}", exchange.result) };
+        assert_eq!((complete.rows().sessions.len(), exchange.requests.len()), (130, requests));
+        assert_eq!(complete.rows().sessions.iter().filter(|session| matches!(session.metadata, Metadata::Unlearnt { .. })).count(), unlearnt);
+    }
+    assert_eq!(script.asked().len(), 136);
+}

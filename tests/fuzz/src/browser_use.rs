@@ -10,8 +10,11 @@ use session_reaper::domain::session::{Parts, Session, Target};
 use session_reaper::provider::{self, Connected};
 
 use super::browserbase::{each_id_once, shows_no_mark};
-use super::dealt::{Dealer, Dealt, Said, Script, at_once};
+use super::dealt::{Dealer, Dealt, MOST_PAGES, Said, Script, at_once};
 use super::planted;
+
+/// Browsers, agent sessions, all tasks, and the tasks of a hundred agent sessions one by one.
+const MOST_INVENTORIES: usize = 103;
 
 /// What became of the same answers, asked each thing in turn: two listings of one life of the process, and each session that may be meant.
 #[derive(Debug, PartialEq)]
@@ -50,7 +53,9 @@ fn ask(answers: &[Said], version: ApiVersion) -> Outcome {
     let Connected { lister, releaser } = provider::browser_use_over(dealer.clone(), version);
     let lists = [(); 2].map(|()| {
         let listing = at_once(lister.list()).result;
-        a_listing_is_of_pages_alone(&dealer.deal_again(), &listing);
+        let dealt = dealer.deal_again();
+        assert!(dealt.requests <= MOST_INVENTORIES * MOST_PAGES, "{} requests for one listing", dealt.requests);
+        a_listing_is_of_pages_alone(&dealt, &listing);
         listing.iter().flat_map(all_rows).for_each(each_id_once);
         listing
     });

@@ -14,7 +14,7 @@ use session_reaper::domain::time::{SignedDuration, Timestamp};
 use session_reaper::provider::{Body, Call, Exchange, RequestTrace, Transport, fault_kind};
 
 /// Pages of one inventory that are read at most, as the house bounds them.
-const MOST_PAGES: usize = 100;
+pub(super) const MOST_PAGES: usize = 100;
 
 /// An input of a wire oracle: its first line says how to ask, each other line is an answer.
 ///
