@@ -26,11 +26,12 @@ pub struct Provenance {
 pub(super) fn show(merged: &Merged, config: &Config) -> (serde_json::Value, Vec<Provenance>) {
     let mut shown = Vec::new();
     let mut tree = Shower { origins: &merged.origins, keys: &mut shown }.tree(&KeyPath::default(), &merged.tree);
+    let inherited = INHERITED.map(|key| (key, tree.get(key).cloned(), key));
     let written = Table { path: KeyPath::default(), value: &merged.tree }.tables("accounts");
     for (at, (account, written)) in config.accounts.iter().zip(&written).enumerate() {
         if let Some(table) = tree.pointer_mut(&format!("/accounts/{at}")).and_then(serde_json::Value::as_object_mut) {
             complete(account, table, &written.path, &mut shown);
-            inherit(account, table, written, &mut shown);
+            inherit(account, table, written, &inherited, &mut shown);
         }
     }
     for (at, policy) in tree.pointer_mut("/policies").and_then(serde_json::Value::as_array_mut).into_iter().flatten().enumerate() {
@@ -72,35 +73,37 @@ fn complete(account: &AccountSettings, table: &mut Map<String, serde_json::Value
     }
 }
 
+/// What an account has as the top level has it: shown as it is written there.
+const INHERITED: [&str; 4] = ["poll_interval", "requests_per_second", "evidence_requests_per_minute", "request_timeout"];
+
+/// A key that an account may lack, what it has then, and where that is from.
+type Inherited<'a> = (&'static str, Option<serde_json::Value>, &'a str);
+
 /// Adds what an account has without saying so.
-fn inherit(account: &AccountSettings, table: &mut Map<String, serde_json::Value>, written: &Table<'_>, keys: &mut Vec<(KeyPath, Provenance)>) {
-    use crate::domain::time::human;
+fn inherit(
+    account: &AccountSettings,
+    table: &mut Map<String, serde_json::Value>,
+    written: &Table<'_>,
+    of_all: &[Inherited<'_>],
+    keys: &mut Vec<(KeyPath, Provenance)>,
+) {
     let path = &written.path;
     let of_provider = format!("default of {}", account.provider);
     let by_address = written.text("base_url").is_some_and(names_version).then(|| path.key("base_url").to_string());
     let defaults = provider_defaults(account.provider);
-    let all = [
-        ("base_url", Some(json!(account.base_url)), of_provider.as_str()),
+    let own: [Inherited<'_>; 4] = [
+        ("base_url", Some(json!(account.base_url)), &of_provider),
         ("api_version", account.api_version.map(|version| json!(version)), by_address.as_deref().unwrap_or(&of_provider)),
-        ("price_per_hour", defaults.as_ref().map(|defaults| json!(defaults.price_per_hour)), of_provider.as_str()),
+        ("price_per_hour", defaults.as_ref().map(|defaults| json!(defaults.price_per_hour)), &of_provider),
         ("currency", Some(json!(CURRENCY)), "default"),
-        ("poll_interval", Some(json!(human(account.poll_interval))), "poll_interval"),
-        ("requests_per_second", Some(plain(account.requests_per_second)), "requests_per_second"),
-        ("evidence_requests_per_minute", Some(json!(account.evidence_requests_per_minute)), "evidence_requests_per_minute"),
-        ("request_timeout", Some(json!(human(account.request_timeout))), "request_timeout"),
     ];
-    for (key, value, from) in all {
-        if let (false, Some(value)) = (table.contains_key(key), value) {
+    for (key, value, from) in own.iter().chain(of_all) {
+        if let (false, Some(value)) = (table.contains_key(*key), value) {
             let path = path.key(key);
-            keys.push((path.clone(), Provenance { key: path.to_string(), value: value.to_string(), from: from.to_owned() }));
-            table.insert(key.to_owned(), value);
+            keys.push((path.clone(), Provenance { key: path.to_string(), value: value.to_string(), from: (*from).to_owned() }));
+            table.insert((*key).to_owned(), value.clone());
         }
     }
-}
-
-/// A whole number without the `.0` that nobody wrote.
-fn plain(number: f64) -> serde_json::Value {
-    if number.fract() == 0.0 { json!(number as i64) } else { json!(number) }
 }
 
 struct Shower<'a> {

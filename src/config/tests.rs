@@ -46,6 +46,14 @@ fn an_account_inherits_what_it_does_not_say() {
 }
 
 #[test]
+fn what_an_account_inherits_is_shown_as_it_is_written() {
+    let account = "[[accounts]]\nname = \"a\"\nprovider = \"browserbase\"\napi_key_env = \"BROWSERBASE_API_KEY\"\n";
+    let shown = loaded(&format!("poll_interval = \"1m 30s 5ms\"\nrequests_per_second = 2\n{account}")).expect("valid").effective;
+    assert_eq!(shown["accounts"][0]["poll_interval"], "1m 30s 5ms");
+    assert_eq!(shown["accounts"][0]["requests_per_second"], 2);
+}
+
+#[test]
 fn an_account_has_what_is_usual_at_its_provider() {
     let account =
         |name: &str, provider: &str| format!("[[accounts]]\nname = \"{name}\"\nprovider = \"{provider}\"\napi_key_env = \"BROWSERBASE_API_KEY\"\n");

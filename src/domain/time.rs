@@ -137,6 +137,8 @@ pub fn clock_time(at: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -172,6 +174,28 @@ mod tests {
         let at: Timestamp = "2026-11-20T12:04:10.123987+02:00".parse().expect("an instant");
         assert_eq!(rfc3339(at), "2026-11-20T10:04:10.123Z");
         assert_eq!(rfc3339(floor_millis(at)), "2026-11-20T10:04:10.123Z");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_length_from_nothing_to_ten_years_or_no_length(text in "[-+]?[0-9]{0,20}[.,:]?[0-9]{0,3} ?(ns|us|ms|s|m|h|d|w|mo|y)?|P?T?[0-9a-zA-Z., ]{0,16}|\\PC{0,16}") {
+            if let Ok(length) = parse_duration(&text) {
+                prop_assert!(length >= SignedDuration::ZERO && length <= LONGEST, "{}", length);
+            }
+        }
+
+        #[test]
+        fn what_is_written_of_a_length_is_read_as_the_length_but_for_what_was_cut(seconds in 0..315_360_000_i64, nanos in 0..1_000_000_000_i32) {
+            let length = SignedDuration::new(seconds, nanos);
+            let read = parse_duration(&human(length)).expect("a duration");
+            let cut = match seconds {
+                0 => SignedDuration::from_millis(1),
+                1..3_600 => SignedDuration::from_secs(1),
+                3_600..86_400 => SignedDuration::from_mins(1),
+                _ => SignedDuration::from_hours(1),
+            };
+            prop_assert!(read <= length && length < read + cut, "{} of {}", read, length);
+        }
     }
 
     #[test]

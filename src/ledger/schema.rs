@@ -4,7 +4,7 @@
 //! `user_version` and is written in the same transaction as the tables, while the file is in no write-ahead mode: so it always stands in the file's own
 //! header, where it can be read without opening the file as a database.
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 /// Marks a file as ours: `SRpr`.
 pub(super) const APPLICATION_ID: u32 = 0x5352_7072;
@@ -177,14 +177,22 @@ pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {
 }
 
 /// Brings a file to the end of `steps`, all of it or nothing. Another process may be doing the same: whoever comes second finds it done.
+///
+/// An older file goes through it twice, and is as it was after the first time: one that the steps do not fit is not even taken out of its write-ahead mode.
 pub(super) fn migrate(connection: &mut Connection, steps: &[&str]) -> rusqlite::Result<()> {
     let found = version(connection)? as usize;
     if found >= steps.len() {
         return Ok(());
     }
     if found > 0 {
+        stepped(connection, steps)?.rollback()?;
         leave_wal(connection)?;
     }
+    stepped(connection, steps)?.commit()
+}
+
+/// A transaction in which the steps that a file has not had have been taken.
+fn stepped<'a>(connection: &'a mut Connection, steps: &[&str]) -> rusqlite::Result<Transaction<'a>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
     let done = version(&transaction)? as usize;
     for step in steps.iter().skip(done) {
@@ -192,7 +200,7 @@ pub(super) fn migrate(connection: &mut Connection, steps: &[&str]) -> rusqlite::
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", steps.len().max(done) as u32)?;
-    transaction.commit()
+    Ok(transaction)
 }
 
 fn leave_wal(connection: &Connection) -> rusqlite::Result<()> {
@@ -258,6 +266,23 @@ mod tests {
         assert_eq!(version(&connection).unwrap(), 0);
         let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
         assert_eq!(tables, 0);
+    }
+
+    #[test]
+    fn a_file_that_the_steps_do_not_fit_keeps_every_byte() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("books.db");
+        let mut books = Connection::open(&path).unwrap();
+        migrate(&mut books, MIGRATIONS).unwrap();
+        // The tables of today under the number of yesterday.
+        books.pragma_update(None, "user_version", FORMAT - 1).unwrap();
+        books.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())).unwrap();
+        books.close().unwrap();
+        let before = std::fs::read(&path).unwrap();
+        let mut books = Connection::open(&path).unwrap();
+        assert!(migrate(&mut books, MIGRATIONS).is_err());
+        books.close().unwrap();
+        assert!(std::fs::read(&path).unwrap() == before, "it was changed");
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod seen;
 mod tags;
 mod wire;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::header::HeaderName;
@@ -32,7 +33,7 @@ use items::Row;
 use paging::Inventory;
 use pairs::Joined;
 use remembered::BrowserTags;
-use tags::{MOST_STRANGERS, TaskTags};
+use tags::TaskTags;
 
 /// The version of an account that names none: the one whose agent sessions carry tags.
 const DEFAULT_VERSION: ApiVersion = ApiVersion::V2;
@@ -141,21 +142,17 @@ async fn list(account: &Account, memory: &Memory, trail: &mut Trail) -> Result<J
     Ok(joined)
 }
 
+/// The most agent sessions whose tasks are asked for one by one with one listing. The others wait for the next, and until then their tags are not known.
+const MOST_STRANGERS: usize = 100;
+
 /// Adds to each agent session the tags of its tasks. Where they cannot be read a session is known to be there, and what it is tagged with is not.
 async fn add_tags(transport: &dyn Transport, tags: &Mutex<TaskTags>, trail: &mut Trail, silenced: Option<Fault>, joined: &mut Joined) {
     let held = || tags.lock().unwrap_or_else(PoisonError::into_inner);
-    let strangers = if silenced.is_none() { held().strangers(tagged(joined)) } else { Vec::new() };
-    for id in strangers.iter().take(MOST_STRANGERS) {
-        let read = paging::read(transport, trail, Inventory::TasksOf(id), &wire::task).await;
-        match read.and_then(|tasks| held().learn_of(id, tasks)) {
-            Err(fault) if fault.kind == FaultKind::NotFound => break,
+    if silenced.is_none() {
+        match meet_strangers(transport, tags, trail, joined).await {
+            Ok(waiting) => unlearn(joined, "its tasks are still to be asked for", |session| waiting.contains(&session.id)),
             Err(fault) => return without_tags(joined, fault),
-            Ok(()) => {}
         }
-    }
-    if strangers.len() > MOST_STRANGERS {
-        let why = format!("more than {MOST_STRANGERS} sessions whose tasks have to be asked for one by one; the others come with the next listing");
-        return without_tags(joined, Fault::new(FaultKind::Unreadable, why));
     }
     let Some(after) = held().after(tagged(joined)) else { return };
     let tasks = match silenced {
@@ -170,6 +167,21 @@ async fn add_tags(transport: &dyn Transport, tags: &Mutex<TaskTags>, trail: &mut
     }
 }
 
+/// Asks for the tasks of those that are not known, one by one. Gives those that have to wait.
+async fn meet_strangers(transport: &dyn Transport, tags: &Mutex<TaskTags>, trail: &mut Trail, joined: &Joined) -> Result<BTreeSet<SessionId>, Fault> {
+    let held = || tags.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut strangers = held().strangers(tagged(joined));
+    let waiting = strangers.split_off(strangers.len().min(MOST_STRANGERS));
+    for id in &strangers {
+        let read = paging::read(transport, trail, Inventory::TasksOf(id), &wire::task).await;
+        match read.and_then(|tasks| held().learn_of(id, tasks)) {
+            Err(fault) if fault.kind == FaultKind::NotFound => return Ok(BTreeSet::new()),
+            learnt => learnt?,
+        }
+    }
+    Ok(waiting.into_iter().collect())
+}
+
 /// The agent sessions whose tags are known but for those of their tasks.
 fn tagged(joined: &Joined) -> impl Iterator<Item = &Session> {
     joined.sessions().filter(|session| is_tagged(session))
@@ -180,10 +192,14 @@ fn is_tagged(session: &Session) -> bool {
 }
 
 fn without_tags(joined: &mut Joined, fault: Fault) {
-    for session in joined.sessions_mut().filter(|session| is_tagged(session)) {
-        session.metadata = Metadata::Unlearnt { why: "its tasks could not be read" };
-    }
+    unlearn(joined, "its tasks could not be read", |_| true);
     testimony::meet(&mut joined.why, fault);
+}
+
+fn unlearn(joined: &mut Joined, why: &'static str, which: impl Fn(&Session) -> bool) {
+    for session in joined.sessions_mut().filter(|session| is_tagged(session) && which(session)) {
+        session.metadata = Metadata::Unlearnt { why };
+    }
 }
 
 /// The key is refused, or is to be silent: another call would only make it worse. A 403 is not among these: a key may have a right to one inventory alone.

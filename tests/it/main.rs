@@ -8,6 +8,7 @@ mod config;
 mod contract;
 mod daemon;
 mod dependencies;
+mod fuzzed;
 mod house;
 mod ledger;
 mod once;

@@ -65,9 +65,9 @@ fn lack<T>(inventory: &Result<Read<T>, Fault>) -> Option<&Fault> {
 
 /// Each id once: the first word on it stands.
 fn both(mut rows: Rows, more: Rows) -> Rows {
-    let known: BTreeSet<SessionId> = rows.sessions.iter().map(|session| session.id.clone()).collect();
+    let known: BTreeSet<SessionId> = rows.there().cloned().collect();
     rows.sessions.extend(more.sessions.into_iter().filter(|session| !known.contains(&session.id)));
-    rows.rejected.extend(more.rejected);
+    rows.rejected.extend(more.rejected.into_iter().filter(|row| row.id.as_ref().is_none_or(|id| !known.contains(id))));
     rows
 }
 

@@ -18,8 +18,6 @@ const OVERLAP: SignedDuration = SignedDuration::from_mins(1);
 
 /// Keys that the tasks of one session may have between them; with more its tags are not known.
 const MOST_KEYS: usize = 1_000;
-/// Sessions whose tasks are asked for one by one in one listing; the others come with the next.
-pub(super) const MOST_STRANGERS: usize = 100;
 /// Where tasks are never read to their end, the tasks of no more sessions than these are remembered beside those that live.
 const MOST_REMEMBERED: usize = 10_000;
 

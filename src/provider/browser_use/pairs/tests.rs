@@ -132,6 +132,17 @@ fn an_id_that_both_inventories_use_stands_once() {
 }
 
 #[test]
+fn an_id_that_can_be_read_in_neither_inventory_or_in_one_alone_stands_once_too() {
+    let rejected = |id| with_rejected(Vec::new(), Some(id), Owner::None);
+    let neither = pair(ApiVersion::V2, rejected("x"), with_rejected(Vec::new(), Some("x"), Owner::None));
+    assert_eq!((refused(&neither.sure), neither.sure.sessions.len()), (vec!["x"], 0));
+    let first = pair(ApiVersion::V2, whole(vec![browser("x", None)]), with_rejected(Vec::new(), Some("x"), Owner::None));
+    assert_eq!((refused(&first.sure), first.sure.sessions.len()), (vec![], 1), "the browser has the first word");
+    let second = pair(ApiVersion::V2, rejected("x"), whole(vec![live("x")]));
+    assert_eq!((refused(&second.sure), second.sure.sessions.len()), (vec!["x"], 0));
+}
+
+#[test]
 fn an_agent_session_alone_is_what_stands_under_its_id() {
     let metadata = [(ApiVersion::V2, Metadata::default()), (ApiVersion::V3, Metadata::NotKept)];
     for (version, metadata) in metadata {
