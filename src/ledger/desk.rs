@@ -186,7 +186,9 @@ impl Desk {
         let later = std::mem::take(&mut queue.jobs);
         let (refused, kept): (Vec<Job>, Vec<Job>) = batch.into_iter().chain(later).partition(Job::wants_an_answer);
         queue.fill(kept.into());
-        queue.forget_superseded();
+        if queue.is_full() {
+            queue.forget_superseded();
+        }
         queue.fault = Some(fault.to_string());
         self.tell(&queue);
         drop(queue);

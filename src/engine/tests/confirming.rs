@@ -90,11 +90,12 @@ fn how_many_releases_are_stuck_is_told_and_since_when_the_first_was_asked_for() 
     let late = later(asked, mins(3));
     assert_eq!(reads(&tick(&mut engine, late)), 1);
     let told = read(&mut engine, Ok(running()), late);
-    assert_eq!((told_stuck(&told), stuck(&engine, late)), (1, (1, Some(asked))));
+    let sent = later(asked, SignedDuration::from_millis(50));
+    assert_eq!((told_stuck(&told), stuck(&engine, late)), (1, (1, Some(sent))));
     let again = later(late, secs(2));
     assert_eq!(released(&list(&mut engine, listing(vec![running()]), again)), ["a"]);
     let ended = Session { ended_at: Some(again), ..in_phase(Phase::Completed, running()) };
-    assert_eq!(stuck(&engine, again), (1, Some(asked)), "asked for again it is stuck still");
+    assert_eq!(stuck(&engine, again), (1, Some(sent)), "asked for again it is stuck still");
     answer(&mut engine, "a", Ok(Some(ended)), again);
     assert_eq!(stuck(&engine, again), (0, None));
 }
