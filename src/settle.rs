@@ -19,8 +19,8 @@ pub enum Finding {
     RanOut { ended_at: Timestamp },
 }
 
-/// How long after a request that was never answered an end may still be its doing.
-const UNANSWERED_REACH: SignedDuration = SignedDuration::from_mins(5);
+/// How long after a request that was never answered with yes an end may still be its doing.
+pub const UNANSWERED_REACH: SignedDuration = SignedDuration::from_mins(5);
 
 /// Judges a reading. `seen_running` says that an answer to our request showed the session still running: then whatever ended it came after.
 ///
@@ -39,8 +39,9 @@ pub fn settle(release: &Release, seen_running: bool, session: &Session) -> Findi
         return Finding::Ours { ended_at };
     }
     let Some(asked_at) = release.asked_at.map(floor_millis) else { return Finding::NotOurs { ended_at } };
-    let unanswered = release.accepted_at.is_none() && release.attempts <= 1;
-    let too_late = unanswered && ended_at > later(asked_at, UNANSWERED_REACH);
+    // Of several requests the last one left within the reach of the one that `asked_at` is of.
+    let reach = if release.attempts > 1 { UNANSWERED_REACH * 2 } else { UNANSWERED_REACH };
+    let too_late = release.accepted_at.is_none() && ended_at > later(asked_at, reach);
     if latest(ended_at) < asked_at || too_late { Finding::NotOurs { ended_at } } else { Finding::Ours { ended_at } }
 }
 

@@ -66,7 +66,8 @@ pub struct Release {
     /// When the first request was sent; until it is, when it was about to be.
     #[serde(with = "stamp")]
     pub requested_at: Timestamp,
-    /// Since when a request of ours may have ended it: an end before that is not our doing. Nothing while every request so far was turned away.
+    /// Since when a request of ours may have ended it: an end before that is not our doing. Nothing while every request so far was turned
+    /// away; one of long ago that was never accepted is forgotten with the next.
     #[serde(skip)]
     pub asked_at: Option<Timestamp>,
     #[serde(with = "maybe_stamp")]

@@ -2,7 +2,8 @@
 
 use crate::domain::release::{Outcome, Release};
 use crate::domain::session::Target;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Timestamp, later};
+use crate::settle::UNANSWERED_REACH;
 
 /// A release that is not settled yet.
 #[derive(Clone, Debug)]
@@ -11,8 +12,8 @@ pub struct Flight {
     pub step: Step,
     /// An answer to a request of ours showed the session running: whatever ended it came after.
     pub seen_running: bool,
-    /// No request before the last one may have been applied: should that one turn out not to be either, no end is our doing.
-    pub first_to_count: bool,
+    /// What stood for the row's `asked_at` before the last request: should that one turn out not to have been applied, it stands again.
+    pub asked_before: Option<Timestamp>,
     /// The last request's outcome is not known yet, and so is not counted yet.
     pub uncounted: bool,
     /// Tries since the last progress, for the backoff.
@@ -45,7 +46,7 @@ impl Flight {
             row,
             step: Step::Asking,
             seen_running: false,
-            first_to_count: false,
+            asked_before: None,
             uncounted: false,
             tries: 0,
             not_before: Timestamp::MIN,
@@ -60,11 +61,16 @@ impl Flight {
         Self { confirm_by, stuck, ..Self::new(row) }
     }
 
+    /// A request leaves. It is made again only where the session was found alive: one of long ago that was never accepted has done nothing.
+    pub fn is_asked(&mut self, at: Timestamp) {
+        self.asked_before = self.row.asked_at;
+        let counts = |earlier: Timestamp| self.row.accepted_at.is_some() || later(earlier, UNANSWERED_REACH) >= at;
+        self.row.asked_at = self.row.asked_at.filter(|earlier| counts(*earlier)).or(Some(at));
+    }
+
     /// The last request did nothing at the provider: an end from now on until the next one is not our doing, unless an earlier one may have been applied.
     pub fn was_not_applied(&mut self) {
-        if self.first_to_count {
-            self.row.asked_at = None;
-        }
+        self.row.asked_at = self.asked_before;
     }
 
     pub fn target(&self) -> Target {

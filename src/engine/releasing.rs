@@ -158,8 +158,7 @@ impl Engine {
         let flight = self.flights.entry(id.clone()).or_insert_with(|| Flight::new(first_row(&self.terms, session, deadline, now)));
         flight.row.parts = flight.row.parts.and(&target.parts);
         flight.row.attempts += 1;
-        flight.first_to_count = flight.row.asked_at.is_none();
-        flight.row.asked_at = flight.row.asked_at.or(Some(floor_millis(later(now.ours, self.skew.least()))));
+        flight.is_asked(floor_millis(later(now.ours, self.skew.least())));
         // Asked for again it is stuck all the same, also for a later life of the process.
         flight.row.outcome = if flight.stuck { Outcome::Stuck } else { Outcome::Requested };
         flight.step = Step::Asking;

@@ -360,6 +360,8 @@ impl Stage {
     }
 
     fn send(&mut self, node: usize, operation: Operation, command: Command) {
+        let now = self.now;
+        self.nodes[node].watch.leaves(operation, if operation == Operation::List { 2 } else { 1 }, now);
         let (sent, life) = (self.sent(node, operation, command, None), self.nodes[node].lives);
         self.at(later(self.now, LATENCY), Happening::Arrival { node, life, sent });
     }
@@ -371,6 +373,9 @@ impl Stage {
         if node == 0 && !self.nodes[0].disk.refuses {
             self.transcript.request(self.now, &row);
         }
+        // What then waits for its intent to be written was let go here.
+        let now = self.now;
+        self.nodes[node].watch.leaves(Operation::Release, 1, now);
         let at = &self.nodes[node];
         let permitted = Permitted {
             row,
@@ -418,11 +423,6 @@ impl Stage {
         let input = advance(&mut call).expect("what takes no time to carry is answered at once");
         let unsent = matches!(input, Input::NotWritten { .. } | Input::InBooks { .. });
         let (back_at, input) = if unsent { (self.now, input) } else { self.travelled(node, input, at) };
-        if !unsent {
-            // What waits for its intent to be written was let go when the engine decided on it.
-            let left_at = permitted.as_ref().map_or(at, |permitted| permitted.at);
-            self.nodes[node].watch.leaves(operation, if operation == Operation::List { 2 } else { 1 }, left_at);
-        }
         if let (Some(permitted), false) = (&permitted, unsent) {
             let (now, requests) = (self.now, &mut self.requests);
             self.world.with(|world| requests.sent(node, permitted, before.unwrap_or_default(), world, now));

@@ -46,7 +46,7 @@ impl Face {
     /// The session as its row would show it while it runs, from the world's truth.
     pub(crate) fn as_running(self, target: &Target, world: &World) -> Session {
         let browser = target.parts.browser.as_ref().unwrap_or(&target.id);
-        let (life, agent) = (world.lives().find(|life| life.id == *browser), world.agent(&target.id));
+        let (life, agent) = (world.life(browser), world.agent(&target.id));
         let own = life.map(|life| life.started_at);
         let since = match self.0 {
             // A session of v2 says when it started; those of the others do not, and their browsers do.

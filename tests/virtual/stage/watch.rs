@@ -74,10 +74,9 @@ impl Watch {
         assert!(!Silence::forbids(self.refused, at), "{operation} leaves at {at} although the key was just refused");
         let denied = operation == Operation::Release && Silence::forbids(self.denied, at);
         assert!(!denied, "a release leaves at {at} although the right to release was just refused");
-        // Calls that waited for a write arrive after others that left later.
-        let earned = self.level_at.map_or(0.0, |before| between(before, at).as_secs_f64().max(0.0) * self.per_second);
+        let earned = self.level_at.map_or(0.0, |before| between(before, at).as_secs_f64() * self.per_second);
         self.level = (self.level - earned).max(0.0) + requests as f64;
-        self.level_at = self.level_at.max(Some(at));
+        self.level_at = Some(at);
         let burst = self.per_second.max(1.0) + CHARGED_LATER;
         assert!(self.level <= burst + 1e-6, "{operation} leaves at {at}: {:.1} requests at once, {burst:.1} are allowed", self.level);
     }

@@ -8,6 +8,7 @@ use crate::stage::sabotage::Sabotage;
 const STORMS: u64 = 200;
 
 #[test]
+#[expect(clippy::print_stdout, reason = "who notices what is of interest")]
 fn every_broken_guard_is_noticed() {
     for sabotage in Sabotage::ALL {
         let broken = |seed| Storm { sabotage, ..Storm::of(seed) };

@@ -52,7 +52,7 @@ impl Storm {
         let skew = SignedDuration::from_secs(*rng.choice(&[0, 0, 0, 40, -40, 3_600, -3_600]).unwrap_or(&0));
         let policies = policies(&mut rng, version.is_some());
         let config = format!("{}{}{policies}", top(&mut rng), guardrails(&mut rng));
-        let calm = format!("poll_interval = \"1m\"\n[guardrails]\nmax_release_fraction = 1.0\nmax_releases_per_poll = 1000\n{policies}");
+        let calm = format!("poll_interval = \"2m\"\n[guardrails]\nmax_release_fraction = 1.0\nmax_releases_per_poll = 1000\n{policies}");
         let length = DAY * days;
         let newcomers = newcomers(&mut rng, version, length);
         let mut storm =
@@ -173,7 +173,7 @@ fn fault(rng: &mut Rng, operation: Operation) -> Fault {
 }
 
 fn top(rng: &mut Rng) -> String {
-    let poll = *rng.choice(&["1m", "2m", "5m"]).unwrap_or(&"1m");
+    let poll = *rng.choice(&["2m", "5m", "10m"]).unwrap_or(&"2m");
     let mode = if rng.u8(..12) == 0 { "mode = \"observe\"\n" } else { "" };
     format!("{mode}poll_interval = \"{poll}\"\nrequests_per_second = {}\n", rng.choice([1, 2, 5, 20]).unwrap_or(5))
 }
@@ -219,7 +219,7 @@ fn policies(rng: &mut Rng, by_age_alone: bool) -> String {
 }
 
 fn newcomers(rng: &mut Rng, version: Option<ApiVersion>, length: SignedDuration) -> Vec<(SignedDuration, String, Newcomer)> {
-    let count = rng.usize(30..120) * length.as_hours().unsigned_abs() as usize / 24;
+    let count = rng.usize(20..80) * length.as_hours().unsigned_abs() as usize / 24;
     let one = |index: usize| {
         let at = if index < 8 { SignedDuration::ZERO } else { within(rng, length) };
         let name = format!("s{index}");
