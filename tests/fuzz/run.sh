@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Fuzzes each target for so many seconds, one after the other, and stops at the first finding: run.sh [SECONDS] [TARGET…]
+# A finding is a file in artifacts/TARGET. In seeds/TARGET it is a case of the ordinary tests (tests/it/fuzzed.rs) as well.
 set -euo pipefail
 cd "$(dirname "$0")"
 
