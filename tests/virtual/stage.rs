@@ -424,7 +424,8 @@ impl Stage {
         let unsent = matches!(input, Input::NotWritten { .. } | Input::InBooks { .. });
         let (back_at, input) = if unsent { (self.now, input) } else { self.travelled(node, input, at) };
         if let (Some(permitted), false) = (&permitted, unsent) {
-            let (now, requests) = (self.now, &mut self.requests);
+            let accepted = matches!(&input, Input::Answered { answer, .. } if answer.result.is_ok());
+            let (now, requests) = ((self.now, accepted), &mut self.requests);
             self.world.with(|world| requests.sent(node, permitted, before.unwrap_or_default(), world, now));
             self.requests.misdated(node, &permitted.row.id, !self.nodes[node].clock_off.is_zero());
             self.check_release(node, permitted);

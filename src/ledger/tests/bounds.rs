@@ -38,16 +38,15 @@ fn of_a_release_that_waits_for_the_disk_the_latest_row_is_kept_and_its_end_whate
     let folder = tempfile::tempdir().unwrap();
     let (ledger, mut scribe) = by_hand(&folder);
     scribe.refuse_writes(true).unwrap();
-    for attempts in 1..=1_000 {
-        ledger.record(row(Outcome::Stuck, attempts));
-        scribe.turn(at(2));
-    }
-    assert_eq!(ledger.inner.desk.waiting().0, 1);
+    (0..desk::QUEUE_RECORDS).for_each(|_| ledger.record(seen(1)));
+    (1..=1_000).for_each(|attempts| ledger.record(row(Outcome::Stuck, attempts)));
+    scribe.turn(at(2));
+    assert_eq!(ledger.inner.desk.waiting().0, desk::QUEUE_RECORDS + 1);
     ledger.record(row(Outcome::Confirmed, 1_001));
     ledger.record(row(Outcome::Stuck, 1_002));
     scribe.turn(at(2));
     scribe.refuse_writes(false).unwrap();
-    scribe.turn(at(3));
+    (0..=desk::QUEUE_RECORDS / 1_000 + 1).for_each(|_| scribe.turn(at(3)));
     let kept = ledger.reader().release(&"s1".into()).unwrap();
     assert_eq!((kept[0].outcome, kept[0].attempts), (Outcome::Confirmed, 1_001));
 }

@@ -227,6 +227,7 @@ impl Stage {
             Lasts::Times(times) => Extent::Times(times),
         };
         let key = self.face.key();
+        self.requests.readings_lie |= target.operation == Operation::Read && matches!(fault, Fault::Status { code: 404, .. });
         self.world.with(|world| world.inject(target.key(key), fault, extent));
     }
 

@@ -219,13 +219,14 @@ fn policies(rng: &mut Rng, by_age_alone: bool) -> String {
 }
 
 fn newcomers(rng: &mut Rng, version: Option<ApiVersion>, length: SignedDuration) -> Vec<(SignedDuration, String, Newcomer)> {
+    let crowd = if rng.u8(..5) == 0 { 40 } else { 8 };
     let count = rng.usize(20..80) * length.as_hours().unsigned_abs() as usize / 24;
     let one = |index: usize| {
-        let at = if index < 8 { SignedDuration::ZERO } else { within(rng, length) };
+        let at = if index < crowd { SignedDuration::ZERO } else { within(rng, length) };
         let name = format!("s{index}");
         (at, name, if version.is_some() { at_browser_use(rng) } else { session(rng).into() })
     };
-    let mut all: Vec<_> = (0..count.max(10)).map(one).collect();
+    let mut all: Vec<_> = (0..count.max(crowd + 2)).map(one).collect();
     all.sort_by_key(|(at, ..)| *at);
     all
 }
@@ -235,7 +236,7 @@ fn session(rng: &mut Rng) -> NewSession {
     let worked = within(rng, timeout);
     let fate = match rng.u8(..5) {
         0 | 1 => Some((worked, Cause::Closed)),
-        2 => Some((worked / 2, Cause::Crashed)),
+        2 => Some((SignedDuration::from_millis(worked.as_millis() as i64 / 2), Cause::Crashed)),
         _ => None,
     };
     let acts = (0..rng.usize(..5)).map(|_| (within(rng, timeout), deed(rng))).collect();
