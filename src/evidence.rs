@@ -8,12 +8,16 @@ use crate::domain::time::Timestamp;
 const SIGHTINGS_COUNTED: u8 = 2;
 
 /// Takes in a session's row, listed at `now`, the provider's time. Gives whether it says anything new.
-pub fn sight(activity: &mut Activity, session: &Session, now: Timestamp) -> bool {
+///
+/// `complete_before`: when the last complete listing was asked for. Whoever was created since then had sent nothing yet, so that the first count is a rise
+/// like any other; when an older session sent what it had sent before it was first seen, nobody can tell.
+pub fn sight(activity: &mut Activity, session: &Session, complete_before: Option<Timestamp>, now: Timestamp) -> bool {
     let before = activity.clone();
+    let is_new = complete_before.is_some_and(|at| at <= session.created_at) && activity.first_seen.is_none();
     activity.first_seen.get_or_insert(now);
     activity.sightings = activity.sightings.saturating_add(1).min(SIGHTINGS_COUNTED);
     if let Some(bytes) = session.proxy_bytes {
-        if activity.proxy_bytes.is_some_and(|known| bytes > known) {
+        if activity.proxy_bytes.or(is_new.then_some(0)).is_some_and(|known| bytes > known) {
             note(activity, now, now);
         }
         activity.proxy_bytes = Some(bytes);

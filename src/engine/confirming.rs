@@ -70,7 +70,10 @@ impl Engine {
     }
 
     fn read_session(&mut self, id: &SessionId, session: &Session, now: Timestamp) {
-        let Some(flight) = self.flights.get(id) else { return };
+        let Some(flight) = self.flights.get_mut(id) else { return };
+        if session.status.phase == Phase::Running {
+            flight.alive_at = Some(now);
+        }
         let finding = settle::settle(&flight.row, flight.seen_running, session);
         let accepted = flight.row.accepted_at.is_some();
         if self.enter(id, finding, session, now) {

@@ -2,8 +2,11 @@
 
 use crate::domain::release::{Outcome, Release};
 use crate::domain::session::Target;
-use crate::domain::time::{Timestamp, later};
+use crate::domain::time::{SignedDuration, Timestamp, later};
 use crate::settle::UNANSWERED_REACH;
+
+/// A reading that found a session alive is good for this long: longer than what is usually waited before it is asked for again.
+const ALIVE_FOR: SignedDuration = SignedDuration::from_mins(2);
 
 /// A release that is not settled yet.
 #[derive(Clone, Debug)]
@@ -14,6 +17,8 @@ pub struct Flight {
     pub seen_running: bool,
     /// What stood for the row's `asked_at` before the last request: should that one turn out not to have been applied, it stands again.
     pub asked_before: Option<Timestamp>,
+    /// When a reading last found the session alive (ours).
+    pub alive_at: Option<Timestamp>,
     /// The last request's outcome is not known yet, and so is not counted yet.
     pub uncounted: bool,
     /// Tries since the last progress, for the backoff.
@@ -47,6 +52,7 @@ impl Flight {
             step: Step::Asking,
             seen_running: false,
             asked_before: None,
+            alive_at: None,
             uncounted: false,
             tries: 0,
             not_before: Timestamp::MIN,
@@ -61,7 +67,13 @@ impl Flight {
         Self { confirm_by, stuck, ..Self::new(row) }
     }
 
-    /// A request leaves. It is made again only where the session was found alive: one of long ago that was never accepted has done nothing.
+    /// An earlier request may have been applied, and nobody has looked lately: asked again before that, its doing would be taken for somebody else's.
+    pub fn is_in_doubt(&self, now: Timestamp) -> bool {
+        let unanswered = self.row.asked_at.is_some() && self.row.accepted_at.is_none();
+        unanswered && self.alive_at.is_none_or(|alive_at| later(alive_at, ALIVE_FOR) < now)
+    }
+
+    /// A request leaves. It is made again only where the session was just found alive: one of long ago that was never accepted has done nothing.
     pub fn is_asked(&mut self, at: Timestamp) {
         self.asked_before = self.row.asked_at;
         let counts = |earlier: Timestamp| self.row.accepted_at.is_some() || later(earlier, UNANSWERED_REACH) >= at;

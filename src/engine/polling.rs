@@ -51,6 +51,8 @@ pub struct Polling {
     pub doubts: BTreeMap<Kind, Doubt>,
     /// When the last listing was made, by the provider's clock: see [`Engine::shown_at`].
     pub shown_at: Timestamp,
+    /// When the last complete listing of this life was asked for, by the provider's clock.
+    pub complete_from: Option<Timestamp>,
     /// The last listing was complete, and every row in it could at least be told apart: who is not in the list of sessions now is gone.
     pub whole: bool,
     pub introduced: bool,
@@ -72,6 +74,7 @@ impl Polling {
             failures: 0,
             doubts: BTreeMap::new(),
             shown_at: Timestamp::MIN,
+            complete_from: None,
             whole: false,
             introduced: false,
             last: None,
@@ -153,6 +156,7 @@ impl Engine {
         self.polling.failures = 0;
         self.polling.error = None;
         self.polling.last_complete_at = Some(now);
+        self.polling.complete_from = Some(self.moment(sent_at).theirs);
         let gap_after = (self.terms.poll_interval * GAP_AFTER_POLLS).max(GAP_AFTER_AT_LEAST);
         self.write(Record::Polled { account: self.terms.account.clone(), at: now, gap_after });
         self.conclude(PollOutcome::Complete, live, rejected, None, now);

@@ -70,6 +70,10 @@ impl Engine {
             self.roster.want(id, deadline.at);
             return Turn::Next;
         }
+        if self.flights.get(id).is_some_and(|flight| flight.is_in_doubt(now)) {
+            self.read_at(id, now);
+            return Turn::Next;
+        }
         let free_at = self.pace.next_at(Operation::Release, now);
         if free_at > now {
             let bearable = self.terms.pass == Pass::Daemon || free_at < later(now, PATIENCE_OF_ONE_PASS);

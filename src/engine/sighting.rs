@@ -57,6 +57,7 @@ impl Engine {
     /// Says whether the books should hear of it.
     fn track(&mut self, session: &Session, now: Timestamp) -> bool {
         let (theirs, shown_at) = (self.moment(now).theirs, self.polling.shown_at);
+        let complete_before = self.polling.complete_from;
         let known = self.roster.get(&session.id);
         let was_out_of_sight = known.is_some_and(|known| self.is_out_of_sight(known, now));
         let same_for_the_books = known.is_some_and(|known| {
@@ -83,7 +84,7 @@ impl Engine {
         let same = *session == tracked.session;
         tracked.renew(session.clone(), now);
         tracked.rejected = None;
-        let did_something = sight(&mut tracked.activity, session, shown_at);
+        let did_something = sight(&mut tracked.activity, session, complete_before, shown_at);
         let write = !same_for_the_books || did_something || tracked.written_at.is_none_or(|written| later(written, SIGHTING_INTERVAL) <= now);
         if write {
             tracked.written_at = Some(now);

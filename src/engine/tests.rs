@@ -354,6 +354,7 @@ mod counting;
 mod crowds;
 mod doubting;
 mod ends;
+mod flights;
 mod idle;
 mod lives;
 mod memory;

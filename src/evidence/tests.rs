@@ -11,7 +11,7 @@ fn row(proxy_bytes: Option<u64>, sign: Sign) -> Session {
 fn sighted(rows: &[(i64, Option<u64>, Sign)]) -> Activity {
     let mut activity = Activity::default();
     for (second, bytes, sign) in rows {
-        sight(&mut activity, &row(*bytes, *sign), at(second * 1_000));
+        sight(&mut activity, &row(*bytes, *sign), None, at(second * 1_000));
     }
     activity
 }
@@ -49,6 +49,23 @@ fn bytes_that_rise_are_activity_and_bytes_that_stay_or_fall_are_nothing() {
 }
 
 #[test]
+fn what_a_session_sent_before_it_was_first_seen_is_activity_if_it_was_not_there_at_the_listing_before() {
+    let first = |created: i64, before: Option<i64>, bytes: u64| {
+        let (mut activity, row) = (Activity::default(), Session { created_at: at(created), ..row(Some(bytes), Sign::Nothing) });
+        sight(&mut activity, &row, before.map(at), at(9_000));
+        activity
+    };
+    assert_eq!(first(5_000, Some(5_000), 1).last_active, Some(at(9_000)));
+    for (created, before, bytes) in [(5_000, Some(5_001), 1), (5_000, None, 1), (5_000, Some(5_000), 0)] {
+        assert_eq!(first(created, before, bytes).last_active, None, "{created} {before:?} {bytes}");
+    }
+    let (mut known, row) = (first(5_000, None, 1), Session { created_at: at(5_000), ..row(None, Sign::Nothing) });
+    known.proxy_bytes = None;
+    sight(&mut known, &Session { proxy_bytes: Some(1), ..row }, Some(at(1_000)), at(10_000));
+    assert_eq!(known.last_active, None, "a session that was seen before is not new");
+}
+
+#[test]
 fn a_row_may_say_that_it_is_at_work_or_when_it_was() {
     assert_eq!(sighted(&[(7, None, Sign::Busy)]).last_active, Some(at(7_000)));
     assert_eq!(sighted(&[(7, None, Sign::At(at(3_000)))]).last_active, Some(at(3_000)));
@@ -59,10 +76,10 @@ fn a_row_may_say_that_it_is_at_work_or_when_it_was() {
 #[test]
 fn sightings_are_counted_to_two_and_the_first_is_remembered() {
     let mut activity = Activity::default();
-    assert!(sight(&mut activity, &row(None, Sign::Nothing), at(1_000)));
+    assert!(sight(&mut activity, &row(None, Sign::Nothing), None, at(1_000)));
     assert_eq!((activity.first_seen, activity.sightings), (Some(at(1_000)), 1));
-    assert!(sight(&mut activity, &row(None, Sign::Nothing), at(2_000)), "the second sighting is news");
-    assert!(!sight(&mut activity, &row(None, Sign::Nothing), at(3_000)), "the third is not");
+    assert!(sight(&mut activity, &row(None, Sign::Nothing), None, at(2_000)), "the second sighting is news");
+    assert!(!sight(&mut activity, &row(None, Sign::Nothing), None, at(3_000)), "the third is not");
     assert_eq!((activity.first_seen, activity.sightings), (Some(at(1_000)), 2));
 }
 

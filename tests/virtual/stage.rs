@@ -105,7 +105,6 @@ pub(crate) struct Stage {
     pub transcript: Transcript,
     nodes: Vec<Node>,
     requests: Requests,
-    began: Timestamp,
     now: Timestamp,
     crash: Option<CrashPoint>,
     names: BTreeMap<String, SessionId>,
@@ -124,7 +123,6 @@ impl Stage {
             transcript: Transcript::new(start),
             nodes: Vec::new(),
             requests: Requests::default(),
-            began: start,
             now: start,
             crash: None,
             names: BTreeMap::new(),
@@ -408,6 +406,8 @@ impl Stage {
         if dies || (!intended.is_empty() && self.crash == Some(CrashPoint::BeforeCall)) {
             self.crash = self.crash.filter(|_| dies);
             self.say("killed before the call");
+            let at = self.world.with(|world| world.time(now));
+            intended.iter().filter_map(|sent| sent.permitted.as_ref()).for_each(|permitted| self.requests.intended(node, permitted, at));
             return self.die(node, RESTART);
         }
         for sent in intended {
@@ -475,7 +475,8 @@ impl Stage {
 
     fn receive(&mut self, node: usize, operation: Operation, input: Input) {
         let now = self.now;
-        self.nodes[node].watch.hears(operation, &input, now);
+        let theirs = self.world.with(|world| world.time(now));
+        self.nodes[node].watch.hears(operation, &input, now, theirs);
         if self.nodes[node].steps() {
             self.say("killed before it heard");
             return self.die(node, RESTART);

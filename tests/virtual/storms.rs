@@ -14,6 +14,9 @@ use weather::Storm;
 /// Simulated days of an ordinary run.
 const STORMS: u64 = 250;
 
+/// Simulated weeks of two daemons.
+const WEEKS: u64 = 4;
+
 fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }
@@ -52,6 +55,14 @@ fn whatever_goes_wrong_nothing_wrongful_is_done_and_everything_due_is() {
         panic!("{}", shrink::told(&shrink::shrunk(&storm)));
     }
     println!("{count} simulated days in {:.0?}", started.elapsed());
+}
+
+/// Each daemon has books of its own, and each may call its own what both had asked for: nobody can tell whose request it was.
+#[test]
+fn two_daemons_and_a_stranger_on_one_key_do_nothing_wrongful_in_a_week() {
+    if let Some(storm) = play_all(0..WEEKS, |seed| Storm::lasting(seed, 7, 2)) {
+        panic!("{}", shrink::told(&shrink::shrunk(&storm)));
+    }
 }
 
 #[test]

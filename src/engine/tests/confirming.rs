@@ -148,3 +148,32 @@ fn a_single_pass_does_not_wait_for_a_right_that_it_lacks() {
         assert_eq!((engine.is_settled(), engine.is_over()), (over, over), "{kind}");
     }
 }
+
+/// It may have been applied, and what was due then is due no more for a while: asked for blindly later, its end would be taken for somebody else's.
+#[test]
+fn long_after_a_request_that_nobody_answered_the_session_is_read_before_it_is_asked_for_again() {
+    let (mut engine, asked) = asked_once(Err(fault(FaultKind::TimedOut)));
+    let read_at = later(asked, secs(2));
+    assert_eq!(reads(&tick(&mut engine, read_at)), 1);
+    let pause = Pause { account: None, placed_at: at(0), reason: "incident".to_owned() };
+    engine.handle(Input::Orders(Arc::new(Orders { pauses: vec![pause], ..Orders::default() })), read_at);
+    read(&mut engine, Ok(running()), read_at);
+    let long_after = later(read_at, mins(3));
+    engine.handle(Input::Orders(Arc::default()), long_after);
+    drained(&mut engine);
+    let commands = list(&mut engine, listing(vec![running()]), long_after);
+    assert_eq!((reads(&commands), released(&commands)), (1, Vec::new()), "nobody knows what the first request did");
+    let ended_at = later(asked, secs(40));
+    let told = read(&mut engine, Ok(Session { ended_at: Some(ended_at), ..in_phase(Phase::Completed, running()) }), long_after);
+    assert_eq!(row(&told).map(|row| (row.outcome, row.attempts)), Some((Outcome::Confirmed, 1)));
+}
+
+#[test]
+fn a_session_that_was_just_read_alive_is_asked_for_again_without_another_reading() {
+    let (mut engine, asked) = asked_once(Err(fault(FaultKind::TimedOut)));
+    let read_at = later(asked, secs(2));
+    tick(&mut engine, read_at);
+    read(&mut engine, Ok(running()), read_at);
+    let commands = list(&mut engine, listing(vec![running()]), later(read_at, mins(2)));
+    assert_eq!((reads(&commands), released(&commands)), (0, vec!["a"]));
+}

@@ -30,7 +30,7 @@ use session_reaper::domain::event::Operation;
 use session_reaper::domain::name::ApiVersion;
 use session_reaper::domain::time::{SignedDuration, Timestamp, later, parse_duration};
 use session_reaper::engine::{Pass, Terms};
-use session_reaper::simulator::{self, BadRow, Fault, NewAgent, NewSession, NewTask, Settings, Target, World};
+use session_reaper::simulator::{self, BadRow, Fault, NewAgent, NewSession, NewTask, Population, Settings, Target, World};
 
 use crate::stage::{Act, CrashPoint, Face, Lasts, Newcomer, Stage};
 
@@ -109,9 +109,9 @@ impl Script {
     }
 }
 
-/// Nobody is born but those of the scenario.
-pub(crate) fn nobody() -> session_reaper::simulator::Population {
-    session_reaper::simulator::Population { already_leaked: 0, ..session_reaper::simulator::Population::steady() }
+/// Nobody is born but those of the scenario (and one on a key that nobody here has).
+pub(crate) fn nobody() -> Population {
+    Population { already_leaked: 0, warm_up: SignedDuration::ZERO, every: SignedDuration::from_hours(24 * 365), ..Population::steady() }
 }
 
 struct Section {

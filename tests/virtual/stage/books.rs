@@ -26,6 +26,16 @@ impl Books {
         }
     }
 
+    /// The rows of each session, and those of the agent sessions that each browser was part of.
+    pub(crate) fn by_part(&self) -> BTreeMap<&SessionId, Vec<&Release>> {
+        let mut by_part: BTreeMap<&SessionId, Vec<&Release>> = BTreeMap::new();
+        for row in self.releases.values() {
+            let ids: BTreeSet<&SessionId> = [Some(&row.id), row.parts.browser.as_ref()].into_iter().flatten().collect();
+            ids.into_iter().for_each(|id| by_part.entry(id).or_default().push(row));
+        }
+        by_part
+    }
+
     /// The rows of one session, a life each.
     pub(crate) fn of<'a>(&'a self, id: &'a SessionId) -> impl Iterator<Item = &'a Release> {
         self.releases.values().filter(move |row| row.id == *id)

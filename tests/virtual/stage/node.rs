@@ -1,11 +1,15 @@
 //! One daemon on the stage: the shipped engine, executor and ledger, over a disk that outlives it.
 
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use rusqlite::{Connection, OpenFlags};
 use session_reaper::config::StorePath;
 use session_reaper::domain::hold::Orders;
+use session_reaper::domain::name::SessionId;
+use session_reaper::domain::release::Release;
 use session_reaper::domain::time::{SignedDuration, Timestamp, later};
 use session_reaper::engine::{Command, Engine, Input, Runtime, Terms};
 use session_reaper::executor::{Call, Executor};
@@ -50,13 +54,15 @@ pub(crate) struct Disk {
     /// How long a write takes.
     pub latency: SignedDuration,
     pub retention: SignedDuration,
+    /// Beside the daemon, as an operator's command would read it.
+    reading: Option<Connection>,
 }
 
 impl Disk {
     /// In memory, where the machine has such a place: it takes no time to sync, and a killed process leaves there what it has written.
     fn new() -> Self {
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder");
-        Self { folder, refuses: false, latency: SignedDuration::ZERO, retention: SignedDuration::from_hours(24 * 90) }
+        Self { folder, refuses: false, latency: SignedDuration::ZERO, retention: SignedDuration::from_hours(24 * 90), reading: None }
     }
 
     /// How large everything in it is.
@@ -66,7 +72,16 @@ impl Disk {
     }
 
     pub(crate) fn store(&self) -> StorePath {
-        StorePath::File(self.folder.path().join("books.db"))
+        StorePath::File(self.file())
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("books.db")
+    }
+
+    fn open_for_reading(&mut self) {
+        let file = self.file();
+        self.reading.get_or_insert_with(|| Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("the store can be read"));
     }
 }
 
@@ -120,6 +135,7 @@ impl Node {
         let options = OpenOptions { retention: self.disk.retention, now: ours };
         let (ledger, scribe) = Ledger::open_with_scribe(&self.disk.store(), options).expect("the store can be opened");
         scribe.refuse_writes(self.disk.refuses).expect("the disk can be told");
+        self.disk.open_for_reading();
         let elsewhere = self.sabotage.writes_elsewhere().then(|| Ledger::open_with_scribe(&StorePath::Memory, options).expect("memory"));
         let (carrier, account) = face.connect(world, now);
         let telemetry = Arc::new(Telemetry::new(Metrics::new("0", "0").expect("the metrics are sound")));
@@ -217,13 +233,12 @@ impl Node {
     }
 
     /// Whether the books have an intent for this release, as somebody reading the disk would find it.
-    pub(crate) fn has_intent(&self, row: &session_reaper::domain::release::Release) -> bool {
-        let reader = match &self.life {
-            Some(life) => life.ledger.reader(),
-            None => Reader::open(&self.disk.store()).expect("the store can be read").expect("a store"),
-        };
-        let rows = reader.release(&row.id).expect("the books can be read");
-        rows.iter().any(|known| known.life == row.life && known.attempts >= row.attempts)
+    pub(crate) fn has_intent(&self, row: &Release) -> bool {
+        let reading = self.disk.reading.as_ref().expect("who sends has opened the store");
+        let sql = "SELECT EXISTS (SELECT 1 FROM releases WHERE account = ?1 AND id = ?2 AND life = ?3 AND attempts >= ?4)";
+        let life = row.life.as_ref().map_or("", SessionId::as_str);
+        let mut statement = reading.prepare_cached(sql).expect("a table of releases");
+        statement.query_row((row.account.as_str(), row.id.as_str(), life, row.attempts), |row| row.get(0)).expect("the books can be read")
     }
 }
 

@@ -24,8 +24,8 @@ pub(crate) struct Truth<'a> {
     pub terms: &'a Terms,
     pub face: &'a Face,
     pub world: &'a World,
-    /// When the story began: which bytes were sent before that, nobody can know.
-    pub began: Timestamp,
+    /// Since when it can be known of the session when it sent bytes.
+    pub dated_from: Timestamp,
     /// A listing has shown sessions that were over: it is believed that they ran, and what is counted is more than the truth.
     pub haunted: bool,
     pub now: Timestamp,
@@ -61,7 +61,7 @@ impl Truth<'_> {
     fn assert_idle(&self, row: &Release, idle: &Idle) {
         let browser = row.parts.browser.as_ref().unwrap_or(&row.id);
         let Some(life) = self.world.life(browser) else { return };
-        let Some(last) = last_done(life, self.began, self.now, self.terms.poll_interval) else { return };
+        let Some(last) = last_done(life, self.dated_from, self.now, self.terms.poll_interval) else { return };
         let idle_at = later(last, idle.limit);
         assert!(idle_at <= self.now, "{} is requested at {}, it is idle at {idle_at}", row.id, self.now);
     }
@@ -102,7 +102,7 @@ fn assert_old(row: &Release, session: &Session, limits: &Limits, now: Timestamp)
 }
 
 /// When something was done last that its log or its bytes show, as far as anybody could know by now.
-fn last_done(life: &Life, began: Timestamp, now: Timestamp, poll_interval: SignedDuration) -> Option<Timestamp> {
+fn last_done(life: &Life, dated_from: Timestamp, now: Timestamp, poll_interval: SignedDuration) -> Option<Timestamp> {
     let known = later(now, -BLIND);
     let logged = life.commands(known).last().copied();
     // Bytes are looked for second by second: a story is not long.
@@ -111,7 +111,7 @@ fn last_done(life: &Life, began: Timestamp, now: Timestamp, poll_interval: Signe
     let step = |back: i64| later(listed, SignedDuration::from_secs(-back));
     let sent = (0..7_200)
         .map(step)
-        .take_while(|at| *at > began)
+        .take_while(|at| later(*at, SignedDuration::from_secs(-1)) >= dated_from)
         .find(|at| life.proxy_bytes(*at) > life.proxy_bytes(later(*at, SignedDuration::from_secs(-1))));
     logged.max(sent)
 }

@@ -23,7 +23,7 @@ pub(crate) struct Requests {
     authors: BTreeMap<SessionId, usize>,
     /// When a request of a daemon was first applied, by the world's clock.
     reached: BTreeMap<(usize, SessionId), Timestamp>,
-    /// When a request of a daemon last arrived, applied or not, by the world's clock.
+    /// When a request of a daemon last arrived, applied or not, or would have if nobody had killed the process, by the world's clock.
     arrived: BTreeMap<(usize, SessionId), Timestamp>,
     /// Which releases were accepted, whatever came of that.
     accepted: BTreeSet<(usize, SessionId)>,
@@ -74,6 +74,12 @@ impl Requests {
         world.with(|world| parts(world, target).filter(|life| life.release.is_none()).map(|life| life.id.clone()).collect())
     }
 
+    /// A request that never left: its process died first, and to the next one it looks as if it had.
+    pub(super) fn intended(&mut self, node: usize, permitted: &Permitted, at: Timestamp) {
+        let ids = [Some(&permitted.target.id), permitted.target.parts.browser.as_ref()];
+        ids.into_iter().flatten().for_each(|id| _ = self.arrived.insert((node, id.clone()), at));
+    }
+
     pub(super) fn sent(&mut self, node: usize, permitted: &Permitted, unasked: Vec<SessionId>, world: &World, (now, accepted): (Timestamp, bool)) {
         let at = world.time(now);
         for life in parts(world, &permitted.target) {
@@ -112,8 +118,8 @@ impl Stage {
             let session = self.face.as_running(target, world);
             watch::assert_may_release(&session, terms, orders, *ours, world.time(*at));
             let haunted = !self.nodes[node].watch.haunted.is_empty();
-            let (began, now) = (world.time(self.began), world.time(*at));
-            Truth { terms, face: &self.face, world, began, haunted, now }.assert_outstayed(row, &session);
+            let (dated_from, now) = (self.nodes[node].watch.dated_from(&row.id), world.time(*at));
+            Truth { terms, face: &self.face, world, dated_from, haunted, now }.assert_outstayed(row, &session);
             self.assert_within_guardrails(node, permitted, world);
         });
     }
@@ -150,9 +156,9 @@ impl Requests {
     pub(super) fn assert_books_are_true(&self, node: usize, books: &Books, world: &World, face: Face, (settled, now): (Timestamp, Timestamp)) {
         let (settled, now) = (world.time(settled), world.time(now));
         let told = |life: &&Life| life.agent.is_none() || !self.readings_lie;
+        let by_part = books.by_part();
         for life in world.lives().filter(|life| &*life.key == face.key()).filter(told) {
-            let of_it = |row: &&Release| row.id == life.id || row.parts.browser.as_ref() == Some(&life.id);
-            let rows: Vec<&Release> = books.releases.values().filter(of_it).collect();
+            let rows = by_part.get(&life.id).cloned().unwrap_or_default();
             let confirmed: Vec<&Release> = rows.iter().copied().filter(|row| row.outcome == Outcome::Confirmed).collect();
             let end = life.ended(now);
             // Under v4 a browser goes by itself once its run was cancelled, which was ours if its own stop was not turned away.

@@ -1,6 +1,6 @@
 //! What must hold of every request, whatever a transcript says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use session_reaper::domain::event::Operation;
 use session_reaper::domain::fault::{Fault, FaultKind};
@@ -38,6 +38,13 @@ pub(crate) struct Watch {
     tripped_in_books: Option<Timestamp>,
     /// Whom a listing of this life has shown.
     listed: BTreeSet<SessionId>,
+    /// Since when it could be known of each session when it sent bytes, by the provider's clock: since it was first listed, or
+    /// since it was created where the listing before was complete.
+    dated_from: BTreeMap<SessionId, Timestamp>,
+    /// Those first listed since the books were written last.
+    unwritten: Vec<SessionId>,
+    /// When the last complete listing of this life arrived.
+    complete_from: Option<Timestamp>,
     /// Whom listings show although they are over.
     pub haunted: BTreeSet<SessionId>,
     /// How much longer than an hour ago a session may have been there for the daemon to count it: until it learns that one is gone.
@@ -81,11 +88,12 @@ impl Watch {
         assert!(self.level <= burst + 1e-6, "{operation} leaves at {at}: {:.1} requests at once, {burst:.1} are allowed", self.level);
     }
 
-    pub(crate) fn hears(&mut self, operation: Operation, input: &Input, now: Timestamp) {
+    /// `theirs`: the same instant by the provider's clock.
+    pub(crate) fn hears(&mut self, operation: Operation, input: &Input, now: Timestamp, theirs: Timestamp) {
         match input {
             Input::Listed(answer) => {
                 if let Ok(listing) = &answer.result {
-                    self.listed.extend(rows(listing).there().cloned());
+                    self.is_shown(listing, theirs);
                 }
                 self.answered(operation, &answer.result, now);
             }
@@ -94,6 +102,26 @@ impl Watch {
             Input::Answered { answer, .. } => self.answered(operation, &answer.result, now),
             _ => {}
         }
+    }
+
+    fn is_shown(&mut self, listing: &Listing, theirs: Timestamp) {
+        let before = self.complete_from;
+        for session in &rows(listing).sessions {
+            if !self.dated_from.contains_key(&session.id) {
+                let from = before.filter(|at| *at < session.created_at).map_or(theirs, |_| session.created_at);
+                self.dated_from.insert(session.id.clone(), from);
+                self.unwritten.push(session.id.clone());
+            }
+        }
+        self.listed.extend(rows(listing).there().cloned());
+        if matches!(listing, Listing::Complete(_)) {
+            self.complete_from = Some(theirs);
+        }
+    }
+
+    /// Bytes that a session has sent since then show in a listing that is later.
+    pub(crate) fn dated_from(&self, id: &SessionId) -> Timestamp {
+        self.dated_from.get(id).copied().unwrap_or(Timestamp::MAX)
     }
 
     fn answered<T>(&mut self, operation: Operation, result: &Result<T, Fault>, now: Timestamp) {
@@ -130,16 +158,19 @@ impl Watch {
     /// What was written so far is on the disk.
     pub(crate) fn is_written(&mut self) {
         self.tripped_in_books = self.tripped_at;
+        self.unwritten.clear();
     }
 
     /// Forgets whom the world has forgotten.
     pub(crate) fn forget(&mut self, world: &World) {
         self.listed.retain(|id| world.life(id).is_some());
+        self.dated_from.retain(|id, _| world.life(id).is_some());
     }
 
     /// A new life of the process knows nothing of what the old one was told, and may send a second's worth at once.
     pub(crate) fn restarts(&mut self) {
         let Self { per_second, allowance, tripped_in_books: tripped_at, blind, .. } = *self;
+        self.unwritten.iter().for_each(|id| _ = self.dated_from.remove(id));
         *self = Self {
             per_second,
             allowance,
@@ -147,6 +178,7 @@ impl Watch {
             tripped_in_books: tripped_at,
             blind,
             haunted: std::mem::take(&mut self.haunted),
+            dated_from: std::mem::take(&mut self.dated_from),
             ..Self::default()
         };
     }

@@ -13,14 +13,14 @@ requests_per_second = 100
 max_release_fraction = 1.0
 max_releases_per_poll = 1000
 [[policies]]
-name = \"all\"
-match = \"all\"
-max_age = \"5m\"
-[[policies]]
 name = \"trial\"
 match = \"all\"
 max_age = \"3m\"
 shadow = true
+[[policies]]
+name = \"all\"
+match = \"all\"
+max_age = \"5m\"
 ";
 
 const DAYS: i32 = 30;
