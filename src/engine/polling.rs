@@ -201,7 +201,7 @@ impl Engine {
         let too_many = unseen.len().saturating_sub(MOST_UNSEEN);
         for (at, (seen_at, id)) in unseen.into_iter().enumerate() {
             if at < too_many || later(seen_at, UNSEEN_KEPT) <= now {
-                self.strike_off(&id, now);
+                self.strike_off(&id, seen_at);
             }
         }
     }

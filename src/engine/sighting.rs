@@ -108,18 +108,20 @@ impl Engine {
         self.flights.get(id).is_some_and(|flight| flight.step != Step::InLine)
     }
 
-    /// Out of the list, for whatever reason.
-    pub(super) fn strike_off(&mut self, id: &SessionId, now: Timestamp) -> Option<Tracked> {
+    /// Out of the list, for whatever reason; it lived until `until` (ours), for all we know.
+    pub(super) fn strike_off(&mut self, id: &SessionId, until: Timestamp) -> Option<Tracked> {
         self.told_tags.remove(id);
-        self.rails.left(id.clone(), now);
+        self.rails.left(id.clone(), until);
         self.recount_wanted = true;
         self.roster.remove(id)
     }
 
     /// A session is over: since `ended_at`, as its provider says, else since it was last seen.
     pub(super) fn depart(&mut self, id: &SessionId, ended_at: Option<Timestamp>, now: Timestamp) {
-        let Some(tracked) = self.strike_off(id, now) else { return };
-        let at = ended_at.unwrap_or(self.moment(tracked.seen_at).theirs);
+        let Some(seen_at) = self.roster.get(id).map(|tracked| tracked.seen_at) else { return };
+        let at = ended_at.unwrap_or(self.moment(seen_at).theirs);
+        let until = ended_at.map_or(seen_at, |at| self.moment(now).ours_at(at).min(now));
+        let Some(tracked) = self.strike_off(id, until) else { return };
         self.has_run(tracked.session, at, now);
         self.write(Record::Gone { account: self.terms.account.clone(), id: id.clone(), at });
     }

@@ -337,6 +337,18 @@ fn a_trip_that_is_over_is_told_with_whose_word_it_was() {
     assert!(untripped(&tick(&mut engine, later(now, mins(61))), false), "the second trip rolled on");
 }
 
+/// While no listing came, some of those that are gone ended more than an hour ago: nobody knows which, so that they are not counted.
+#[test]
+fn of_the_rolling_hour_are_those_that_were_seen_in_it() {
+    let some = |count: usize| listing((0..count).map(|n| session(&n.to_string(), json!({}))).collect());
+    let guardrails = Guardrails { max_release_fraction: 0.25, ..terms().guardrails };
+    for (blind, allowed) in [(mins(60), 3), (SignedDuration::from_mins(59), 6)] {
+        let mut engine = Engine::new(Terms { guardrails: guardrails.clone(), ..terms() }, Recall::default(), Arc::default(), at(0));
+        list(&mut engine, some(24), at(0));
+        assert_eq!(released(&list(&mut engine, some(12), later(at(0), blind))).len(), allowed, "{blind:#}");
+    }
+}
+
 #[test]
 fn an_early_answer_of_a_clock_that_was_set_back_gives_no_negative_overrun() {
     let now = later(at(0), mins(20));
