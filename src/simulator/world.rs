@@ -204,15 +204,17 @@ impl World {
         Some(task_id)
     }
 
-    /// Lets a session end by itself at this instant of the world's clock, whatever else was to become of it; an agent session with its browser.
+    /// Lets a session end by itself at this instant of the world's clock, whatever else was to become of it; an agent session with its browser. What has
+    /// ended before stays as it ended.
     pub fn end(&mut self, id: &SessionId, cause: Cause, at: Timestamp) {
+        let end = End { at: floor_millis(at), cause };
         let browser = self.agents.get_mut(id).and_then(|agent| {
-            agent.fate = Some(End { at: floor_millis(at), cause });
+            agent.fate = if agent.ended(at).is_some() { agent.fate } else { Some(end) };
             agent.browser.clone()
         });
         let id = browser.as_ref().unwrap_or(id);
-        if let Some(life) = self.sessions.get_mut(id) {
-            life.fate = Some(End { at: floor_millis(at), cause });
+        if let Some(life) = self.sessions.get_mut(id).filter(|life| life.ended(at).is_none()) {
+            life.fate = Some(end);
         }
     }
 

@@ -11,6 +11,7 @@ mod dependencies;
 mod fuzzed;
 mod house;
 mod ledger;
+mod named;
 mod once;
 mod server;
 mod simulator;

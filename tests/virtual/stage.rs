@@ -225,6 +225,11 @@ impl Stage {
         self.transcript.forget(&self.names);
     }
 
+    /// How often the first daemon was started.
+    pub(crate) fn starts(&self) -> usize {
+        self.nodes[0].lives
+    }
+
     /// How large the store is, with what stands beside it.
     pub(crate) fn books_bytes(&self) -> u64 {
         self.nodes[0].disk.bytes()

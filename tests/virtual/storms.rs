@@ -2,6 +2,7 @@
 
 mod alive;
 mod day;
+mod kills;
 mod shrink;
 mod soak;
 mod weather;

@@ -105,3 +105,19 @@ fn a_session_can_be_used_while_its_browser_is_there() {
     let life = world.lives().find(|life| life.id == id).expect("its life");
     assert_eq!(life.commands(after(9_000)), [10, 3_599].map(after));
 }
+
+#[test]
+fn what_has_ended_stays_as_it_ended() {
+    let mut world = World::new(1, noon());
+    let id = world.create("bb_demo_x", NewSession::default(), noon()).expect("a session");
+    world.end(&id, Cause::Crashed, after(60));
+    world.end(&id, Cause::Closed, after(61));
+    let end = |world: &World, id| world.life(id).and_then(|life| life.ended(after(100)));
+    assert_eq!(end(&world, &id), Some(End { at: after(60), cause: Cause::Crashed }));
+    world.advance(after(100));
+    let released = world.create("bb_demo_x", NewSession::default(), after(100)).expect("a session");
+    world.release(&released, after(110));
+    world.end(&released, Cause::Closed, after(120));
+    let cause = world.life(&released).and_then(|life| life.ended(after(120))).map(|end| end.cause);
+    assert_eq!(cause, Some(Cause::Released { requested_at: after(110) }));
+}

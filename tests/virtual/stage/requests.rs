@@ -139,14 +139,21 @@ impl Stage {
         assert!(used <= terms.guardrails.max_releases_per_poll as usize, "{id} is requested beyond the allowance, as the {used}.");
         let watch = &self.nodes[node].watch;
         let hour = later(*at, -(FRACTION_WINDOW + watch.blind));
-        let theirs = world.time(hour);
-        let live = world.lives().filter(|life| &*life.key == self.face.key() && life.created_at <= world.time(*at));
-        let live = live.filter(|life| watch.haunted.contains(&life.id) || life.ended(theirs).is_none()).count();
+        let live = self.live_since(&watch.haunted, world.time(hour), world.time(*at), world);
         let resumed_at = resumed_at.map_or(Timestamp::MIN, |resumed| later(resumed, -self.nodes[node].clock_off));
         let requested = self.requests.first[node].values().filter(|at| **at > later(permitted.at, -FRACTION_WINDOW) && **at > resumed_at).count();
         let allowed = live as f64 * terms.guardrails.max_release_fraction;
         let counts = watch.known(world.time(*at), world) > FRACTION_FLOOR;
         assert!(!counts || requested as f64 <= allowed + 1e-6, "{id} is requested as the {requested}. of {live} within an hour");
+    }
+
+    /// How many sessions there were from one instant of the world's clock to another: a browser with its agent is one, an agent without one as well.
+    fn live_since(&self, haunted: &BTreeSet<SessionId>, from: Timestamp, to: Timestamp, world: &World) -> usize {
+        let browsers = world.lives().filter(|life| &*life.key == self.face.key() && life.created_at <= to);
+        let browsers: BTreeSet<&SessionId> =
+            browsers.filter(|life| haunted.contains(&life.id) || life.ended(from).is_none()).map(|life| &life.id).collect();
+        let agents = world.agents().filter(|agent| &*agent.key == self.face.key() && agent.created_at <= to && agent.ended(from).is_none());
+        browsers.len() + agents.filter(|agent| agent.browser.as_ref().is_none_or(|browser| !browsers.contains(browser))).count()
     }
 }
 
