@@ -432,7 +432,9 @@ impl Stage {
             let accepted = matches!(&input, Input::Answered { answer, .. } if answer.result.is_ok());
             let (now, requests) = ((self.now, accepted), &mut self.requests);
             self.world.with(|world| requests.sent(node, permitted, before.unwrap_or_default(), world, now));
-            self.requests.misdated(node, &permitted.row.id, !self.nodes[node].clock_off.is_zero());
+            if !self.nodes[node].clock_off.is_zero() {
+                self.requests.is_misdated(node, &permitted.row.id);
+            }
             self.check_release(node, permitted);
         }
         self.at(back_at, Happening::Answer { node, life, operation, input: Box::new(input) });
@@ -485,9 +487,6 @@ impl Stage {
         if self.nodes[node].steps() {
             self.say("killed before it heard");
             return self.die(node, RESTART);
-        }
-        if let Input::Answered { id, .. } = &input {
-            self.requests.misdated(node, id, false);
         }
         let heard = self.nodes[node].sabotage.heard(input);
         self.tell(node, heard);

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use weather::Storm;
 
 /// Simulated days of an ordinary run.
-const STORMS: u64 = 250;
+const STORMS: u64 = 2_000;
 
 /// Simulated weeks of two daemons.
 const WEEKS: u64 = 4;

@@ -33,8 +33,8 @@ pub(crate) struct Requests {
     first: Vec<BTreeMap<SessionId, Timestamp>>,
     /// How many sessions were requested under one allowance.
     under_allowance: BTreeMap<(usize, usize), usize>,
-    /// Whose answer a process with a wrong clock has not heard: dies it then, the intent stands at a wrong time, and the end may be taken for somebody
-    /// else's. That loses savings, and claims none.
+    /// Who was asked for by a process with a wrong clock: dies it before an answer is in the books, the intent stands at a wrong time, and the end may be
+    /// taken for somebody else's. That loses savings, and claims none.
     misdated: BTreeSet<(usize, SessionId)>,
     /// What was told as confirmed, in which life.
     told: BTreeSet<(usize, usize, SessionId, Option<SessionId>)>,
@@ -47,13 +47,9 @@ impl Requests {
         assert!(news, "{} is counted twice in one life of the process", row.id);
     }
 
-    /// A release has left a process whose clock is wrong, or its answer was heard.
-    pub(super) fn misdated(&mut self, node: usize, id: &SessionId, misdated: bool) {
-        if misdated {
-            self.misdated.insert((node, id.clone()));
-        } else {
-            self.misdated.remove(&(node, id.clone()));
-        }
+    /// A release has left a process whose clock is wrong.
+    pub(super) fn is_misdated(&mut self, node: usize, id: &SessionId) {
+        self.misdated.insert((node, id.clone()));
     }
 
     /// Forgets whom the world has forgotten.
@@ -188,7 +184,7 @@ impl Requests {
                     let ours = told_apart
                         && !self.readings_lie
                         && self.authors.get(&life.id) == Some(&node)
-                        && !self.misdated.contains(&(node, life.id.clone()));
+                        && !rows.iter().any(|row| row.accepted_at.is_none() && self.misdated.contains(&(node, row.id.clone())));
                     assert!(!ours || end.at > settled, "{} was released at {}, the books say {rows:?}", life.id, end.at);
                 }
                 (rows, _) => panic!("the books call {rows:?} confirmed, the world says {end:?}"),
