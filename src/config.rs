@@ -152,6 +152,11 @@ pub enum Credential {
     File(PathBuf),
 }
 
+/// The file that a configuration is read from, wherever it was looked for; nothing where there is none.
+pub fn file(source: &Source) -> Option<PathBuf> {
+    layers::find_file(source).ok().map(|file| source.cwd.join(file))
+}
+
 /// Reads, merges and checks a configuration; with faults, all of them.
 pub fn load(source: &Source) -> Result<Loaded, Faults> {
     let merged = layers::merge(source)?;

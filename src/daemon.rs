@@ -4,6 +4,7 @@ pub mod account;
 pub mod board;
 pub mod crew;
 pub mod pulse;
+pub mod vigil;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +22,7 @@ use crate::engine::{Engine, Pass};
 use crate::ledger::{Ledger, LedgerFault, OpenOptions};
 use crate::server::{BindFault, Bound, Server};
 use crate::signals::Signal;
+use crate::supervisor::Supervisor;
 use crate::telemetry::Telemetry;
 use board::Board;
 use crew::{Crew, Ground, Setup};
@@ -41,6 +43,8 @@ pub struct Standing {
     pub ledger: Ledger,
     pub telemetry: Arc<Telemetry>,
     pub bound: Option<Bound>,
+    /// Who runs us as a service; nobody, unless that is said.
+    pub supervisor: Arc<Supervisor>,
 }
 
 /// Why the daemon has nothing to stand on.
@@ -66,7 +70,7 @@ impl Standing {
         let options = OpenOptions { retention: setup.config.store.retention, now: clock.now() };
         let ledger = Ledger::open(&setup.config.store.path, options)?;
         declare(&telemetry, &setup.config);
-        Ok(Self { clock, ledger, telemetry, bound: None })
+        Ok(Self { clock, ledger, telemetry, bound: None, supervisor: Arc::default() })
     }
 
     fn ground(&self, pulse: Arc<Pulse>) -> Ground {
@@ -82,10 +86,11 @@ pub async fn run(mut standing: Standing, mut setup: Setup, mut reread: Reread, m
     let mut crew = Crew::new(standing.ground(flags.pulse.clone()), Pass::Daemon);
     crew.follow(&setup).await?;
     let shutdown = CancellationToken::new();
-    let server = standing.bound.take().map(|bound| {
-        let source = Arc::new(flags.board(&standing, &crew));
-        tokio::spawn(bound.serve(source, standing.telemetry.metrics().clone(), shutdown.clone()))
-    });
+    let board = Arc::new(flags.board(&standing, &crew));
+    let bound = standing.bound.take();
+    let server = bound.map(|bound| tokio::spawn(bound.serve(board.clone(), standing.telemetry.metrics().clone(), shutdown.clone())));
+    let (vigil, supervisor) = (tokio::spawn(vigil::keep(board, standing.supervisor.clone())), standing.supervisor.clone());
+    supervisor.ready();
     loop {
         flags.pulse.beat(&standing.clock);
         tokio::select! {
@@ -93,7 +98,11 @@ pub async fn run(mut standing: Standing, mut setup: Setup, mut reread: Reread, m
             Ok(()) = health.changed() => standing.telemetry.books(health.borrow_and_update().as_ref().copied().map_err(String::as_str)),
             wish = wishes.recv() => match wish {
                 None | Some(Signal::Drain) => break,
-                Some(Signal::Reload) => reload(&mut crew, &mut setup, &mut reread, &standing.telemetry, &flags).await,
+                Some(Signal::Reload) => {
+                    supervisor.reloading();
+                    reload(&mut crew, &mut setup, &mut reread, &standing.telemetry, &flags).await;
+                    supervisor.ready();
+                }
             },
             Some(ended) = crew.next_end() => match ended {
                 // What it told after the reload that dismissed it is forgotten too.
@@ -106,6 +115,7 @@ pub async fn run(mut standing: Standing, mut setup: Setup, mut reread: Reread, m
         }
     }
     flags.draining.store(true, Ordering::Relaxed);
+    supervisor.stopping();
     let settled = drain(crew, &setup.config).await;
     shutdown.cancel();
     // A server that ended by a fault of its own has ended.
@@ -113,6 +123,7 @@ pub async fn run(mut standing: Standing, mut setup: Setup, mut reread: Reread, m
     let (written, ()) = futures_util::future::join(standing.ledger.flush(CLOSING), served).await;
     tracing::info!(settled, written, "drained");
     close(standing.ledger).await;
+    vigil.abort();
     if flags.broken.load(Ordering::Relaxed) { Err("an account's loop ended by a fault of its own; see the log".to_owned()) } else { Ok(()) }
 }
 

@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod metrics;
 pub mod provider;
 pub mod signals;
+pub mod supervisor;
 
 pub mod executor;
 pub mod server;

@@ -25,6 +25,7 @@ const FLOORS: &[Floor] = &[
     floor("engine", &["domain", "policy", "evidence", "guardrails", "settle"], &[]),
     floor("clock", &["domain"], &[]),
     floor("signals", &["domain"], &[]),
+    floor("supervisor", &["domain"], &[]),
     floor(
         "provider",
         &["domain"],

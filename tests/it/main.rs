@@ -16,4 +16,5 @@ mod once;
 mod server;
 mod simulator;
 mod support;
+mod systemd;
 mod wire;
