@@ -1,13 +1,13 @@
-#!/bin/bash
+#!/bin/sh
 # Boots a copy of a Debian system with its own systemd as the first process, our package installed in it, and runs a script inside: boot.sh ROOT PACKAGE SCRIPT
 # What the script prints is printed. Nothing of ROOT changes. Exits with 77 and the reason where a system cannot be booted.
-set -euo pipefail
+set -eu
 
 root=$(realpath "$1") package=$(realpath "$2") script=$(realpath "$3")
 work=$(mktemp -d)
 boot=
 clean() {
-    [ -z "$boot" ] || { kill "$boot" && wait "$boot"; } 2>/dev/null || true
+    [ -z "$boot" ] || kill "$boot" 2>/dev/null || true
     umount "$work/tmpfs/system" 2>/dev/null || true
     umount "$work/tmpfs" 2>/dev/null || true
     rm -rf --one-file-system "$work"
@@ -16,7 +16,7 @@ trap clean EXIT
 
 mkdir "$work/tmpfs"
 mount -t tmpfs -o size=1g tmpfs "$work/tmpfs" || { echo "a tmpfs cannot be mounted"; exit 77; }
-mkdir "$work/tmpfs"/{upper,work,system}
+mkdir "$work/tmpfs/upper" "$work/tmpfs/work" "$work/tmpfs/system"
 system=$work/tmpfs/system
 mount -t overlay overlay -o "lowerdir=$root,upperdir=$work/tmpfs/upper,workdir=$work/tmpfs/work" "$system" || { echo "an overlay cannot be mounted"; exit 77; }
 cp "$package" "$system/session-reaper.deb"
