@@ -12,6 +12,7 @@ mod keys;
 mod layers;
 mod limits;
 mod matcher;
+mod notifications;
 mod policies;
 mod schema;
 mod shape;
@@ -29,6 +30,7 @@ use crate::policy::Policy;
 
 pub use effective::Provenance;
 pub use fault::{ConfigFault, Faults};
+pub use notifications::{NotificationSettings, ReceiverKind, Secrets};
 pub use schema::{Draft, schema};
 
 use fault::KeyPath;
@@ -97,6 +99,7 @@ pub struct Config {
     pub accounts: Vec<AccountSettings>,
     pub policies: Vec<Policy>,
     pub guardrails: Guardrails,
+    pub notifications: Vec<NotificationSettings>,
 }
 
 /// `[server]`.
@@ -194,6 +197,7 @@ impl Reading<'_> {
         let store = self.store();
         let accounts = self.accounts();
         let policies = self.policies();
+        let notifications = self.notifications();
         Some(Config {
             mode: Mode::from_word(self.top.text("mode")?)?,
             drain_timeout: self.top.duration("drain_timeout")?,
@@ -202,6 +206,7 @@ impl Reading<'_> {
             accounts: accounts?,
             policies: policies?,
             guardrails: self.guardrails()?,
+            notifications: notifications?,
         })
     }
 
