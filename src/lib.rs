@@ -21,6 +21,7 @@ pub mod provider;
 pub mod signals;
 
 pub mod executor;
+pub mod notify;
 pub mod server;
 pub mod telemetry;
 

@@ -29,6 +29,11 @@ impl Announced {
         self.0.insert(id.clone(), (deadline.policy.clone(), deadline.at));
     }
 
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub fn forget(&mut self, lives: impl Fn(&SessionId) -> bool) {
         self.0.retain(|id, _| lives(id));
     }
