@@ -60,7 +60,7 @@ impl Template {
 
 fn is_known(name: &str, known: &[&str]) -> bool {
     let is_tag = name.strip_prefix(METADATA).is_some_and(|tag| !tag.trim().is_empty() && !tag.contains('{'));
-    known.contains(&name) || known.contains(&METADATA) && is_tag
+    name != METADATA && known.contains(&name) || known.contains(&METADATA) && is_tag
 }
 
 #[cfg(test)]

@@ -25,3 +25,4 @@ mod shown;
 mod silence;
 mod stopping;
 mod store;
+mod telling;
