@@ -22,6 +22,7 @@ pub mod signals;
 pub mod supervisor;
 
 pub mod executor;
+pub mod notify;
 pub mod server;
 pub mod telemetry;
 

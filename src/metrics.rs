@@ -120,6 +120,10 @@ metrics! {
     tags_unreadable: IntCounterVec = "session_reaper_tags_unreadable_total" ["account", "policy"];
     /// 1 unless the last intent could not be written, so that nothing is released.
     books_writable: IntGauge = "session_reaper_books_writable" [];
+    /// Notifications by what a try to send them met: sent, failed (and tried again) or dropped (given up).
+    notifications: IntCounterVec = "session_reaper_notifications_total" ["receiver", "outcome"];
+    /// Notifications that a receiver has not taken yet.
+    notifications_queued: IntGaugeVec = "session_reaper_notifications_queued" ["receiver"];
     /// Log lines that were lost because whoever reads the log did not keep up.
     log_lines_lost: IntCounter = "session_reaper_log_lines_lost_total" [];
     /// 1 unless the last reload was refused and the configuration before it is still in force.
@@ -149,6 +153,17 @@ impl Metrics {
             for (policy, limits) in policies {
                 self.declare_policy(account, policy.as_str(), limits);
             }
+        }
+    }
+
+    /// Shows the series of every receiver, and drops those of receivers that are gone.
+    pub fn declare_receivers(&self, receivers: &[&str]) {
+        self.prune(&|labels| labels.get("receiver").is_none_or(|name| receivers.contains(&name.as_str())));
+        for receiver in receivers {
+            for outcome in ["sent", "failed", "dropped"] {
+                let _shown = self.notifications.with_label_values(&[receiver, outcome]);
+            }
+            let _shown = self.notifications_queued.with_label_values(&[receiver]);
         }
     }
 

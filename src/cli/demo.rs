@@ -77,7 +77,7 @@ fn setup(listen: SocketAddr, simulator: &Running) -> Result<Setup, Failure> {
         account.base_url = simulator.base_url() + &path;
         keys.insert(account.name.clone(), SecretString::from(key));
     }
-    Ok(Setup { config, keys })
+    Ok(Setup { config, keys, secrets: std::collections::BTreeMap::new() })
 }
 
 fn introduce(setup: &Setup, standing: &Standing, flags: &Flags) -> Result<(), Failure> {

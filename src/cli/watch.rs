@@ -79,11 +79,11 @@ pub fn setup(globals: &Globals, watch: &Shared) -> Result<Setup, Failure> {
         watch.follow(file.clone());
     }
     let setup = configured::setup(globals)?;
-    let keys = setup.config.accounts.iter().filter_map(|account| match &account.credential {
+    let kept = setup.config.credentials().filter_map(|credential| match credential {
         Credential::File(path) => Some(path.clone()),
         Credential::Env(_) => None,
     });
-    watch.follow(file.into_iter().chain(keys));
+    watch.follow(file.into_iter().chain(kept));
     Ok(setup)
 }
 

@@ -37,6 +37,9 @@ pub(super) fn show(merged: &Merged, config: &Config) -> (serde_json::Value, Vec<
     for (at, policy) in tree.pointer_mut("/policies").and_then(serde_json::Value::as_array_mut).into_iter().flatten().enumerate() {
         fill(policy, keys::POLICY, &KeyPath::default().key("policies").index(at), &mut shown);
     }
+    for (at, receiver) in tree.pointer_mut("/notifications").and_then(serde_json::Value::as_array_mut).into_iter().flatten().enumerate() {
+        fill(receiver, keys::NOTIFICATION, &KeyPath::default().key("notifications").index(at), &mut shown);
+    }
     shown.sort_by(|(a, _), (b, _)| a.cmp(b));
     (tree, shown.into_iter().map(|(_, key)| key).collect())
 }

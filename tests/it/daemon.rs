@@ -26,3 +26,4 @@ mod silence;
 mod stopping;
 mod store;
 mod supervised;
+mod telling;
