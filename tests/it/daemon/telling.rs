@@ -1,5 +1,7 @@
 //! People are told what happened, each thing once and in order, however their receivers behave; and no release waits for that.
 
+mod digest;
+
 use std::collections::BTreeSet;
 use std::process::Command;
 
