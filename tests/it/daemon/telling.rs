@@ -62,6 +62,14 @@ fn daemon(stage: &Stage, hook: &Hook) -> Daemon {
     stage.daemon_with(command(stage, hook))
 }
 
+/// What `check` shows.
+fn checked(stage: &Stage, hook: &Hook) -> String {
+    let mut command = stage.command(["check"]);
+    let output = command.env("HOOK", hook.address()).env("HOOK_SECRET", SECRET).output().expect("the program starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
 fn ids_in(events: &[Value]) -> Vec<String> {
     events.iter().map(|event| event["data"]["id"].as_str().expect("an id").to_owned()).collect()
 }
@@ -297,6 +305,33 @@ fn a_reload_adds_receivers_and_lets_others_go() {
     other.takes(2, "released");
     assert!(hook.told().is_empty());
 }
+
+#[test]
+fn an_address_and_a_secret_are_told_to_nobody() {
+    side_by_side([Manner::Takes, Manner::Answers(404), Manner::HangsUp], |manner| {
+        let (stage, hook) = (stage(), Hook::that(manner));
+        let id = stage.due_in(-1_000);
+        let mut command = stage.command(["--log-level", EVERYTHING, "run"]);
+        command.env("HOOK", hook.address()).env("HOOK_SECRET", SECRET);
+        let daemon = stage.daemon_with(command);
+        daemon.comes_to(&id, "confirmed");
+        let outcome = if manner == Manner::Takes { "sent" } else { "failed" };
+        eventually("it was tried", || (metric(&daemon, outcome) >= 1.0).then_some(()));
+        let shown: String = ["/metrics", "/api/v1/releases", "/api/v1/accounts"].map(|page| daemon.get(page).1).concat();
+        daemon.process.signal("TERM");
+        let said = daemon.process.last_words() + &shown + &checked(&stage, &hook);
+        let books = std::fs::read(stage.path("books.db")).expect("the books");
+        assert!(said.contains("called the provider"), "the log is not at its most talkative");
+        for secret in ["hook-secret", "c2lnbmluZy1zZWNyZXQ", "signing-secret"] {
+            let found = said.lines().find(|line| line.contains(secret));
+            assert_eq!(found, None, "{manner:?}");
+            assert!(!books.windows(secret.len()).any(|part| part == secret.as_bytes()), "{manner:?}: {secret} is in the books");
+        }
+    });
+}
+
+/// The log at its most talkative, with that of whatever carries our calls.
+const EVERYTHING: &str = "trace,hyper=trace,hyper_util=trace,reqwest=trace";
 
 #[test]
 fn one_pass_tells_what_it_did() {
