@@ -101,7 +101,7 @@ fn a_receiver_that_misbehaves_delays_no_release_and_loses_nothing() {
             // Each of its answers would take longer, and there are twelve to be told.
             assert!(overrun < 3.0, "{id} left {overrun} s late");
         }
-        hook.from_now_on(Manner::Takes);
+        hook.becomes(Manner::Takes);
         told_once(&hook.takes(12, "released"), &ids);
         eventually("all are counted", || (metric(&daemon, "sent") == 12.0).then_some(()));
         assert_eq!((metric(&daemon, "dropped"), daemon.metric("session_reaper_notifications_queued", &[("receiver", "ops")])), (0.0, 0.0));
@@ -117,7 +117,7 @@ fn a_batch_is_tried_again_under_its_id_and_each_try_is_signed() {
     let id = stage.due_in(-1_000);
     let daemon = daemon(&stage, &hook);
     hook.hears(3);
-    hook.from_now_on(Manner::Takes);
+    hook.becomes(Manner::Takes);
     let events = hook.takes(1, "released");
     assert_eq!((&events[0]["data"]["policy"], &events[0]["data"]["outcome"]), (&"ci".into(), &"confirmed".into()));
     assert_eq!(events[0]["text"], format!("{id} of ci is gone"), "the template names a tag");
@@ -147,7 +147,7 @@ fn what_is_not_told_yet_outlives_a_kill_and_is_told_once() {
     ids.iter().for_each(|id| drop(first.comes_to(id, "confirmed")));
     first.dies();
     let second = daemon(&stage, &hook);
-    hook.from_now_on(Manner::Takes);
+    hook.becomes(Manner::Takes);
     told_once(&hook.takes(6, "released"), &ids);
     eventually("the books know", || (metric(&second, "sent") == 6.0).then_some(()));
     assert_eq!(second.stops(), Some(0));
