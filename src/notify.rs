@@ -60,8 +60,8 @@ impl fmt::Debug for Line {
 impl Notifier {
     /// Hands an event over to everybody who wants to hear of it. Waits for nobody.
     pub fn tell(&self, event: &Event) {
-        let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
         let Some(topic) = compose::topic(event) else { return };
+        let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
         for line in lines.iter().filter(|line| line.on.contains(&topic)) {
             if let Some(notice) = compose::notice(event, line.clock.now()) {
                 line.hand_over(Box::new(notice));

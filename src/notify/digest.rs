@@ -8,7 +8,7 @@ use serde_json::json;
 use super::compose::{cost, id, words};
 use crate::domain::name::ReceiverName;
 use crate::domain::notice::{Notice, Topic};
-use crate::domain::time::{SignedDuration, Timestamp, human, rfc3339};
+use crate::domain::time::{SignedDuration, Timestamp, human, later, rfc3339};
 use crate::domain::view::{Report, ReportRow};
 use crate::ledger::{By, LedgerFault, Reader};
 
@@ -34,6 +34,13 @@ impl Schedule {
     pub(super) fn next(&self, now: Timestamp) -> Option<Timestamp> {
         let today = now.to_zoned(self.zone.clone());
         [0, 1, 2].into_iter().filter_map(|days| self.on(&today, days)).find(|at| *at > now)
+    }
+
+    /// When the first digest is due: at its next hour, or now, where the last one fell into a time without us and there was one before it.
+    pub(super) fn first(&self, now: Timestamp, told: impl Fn(Day) -> bool) -> Option<Timestamp> {
+        let last = self.last(now).filter(|day| !told(*day));
+        let before = last.and_then(|day| self.last(later(day.until, -SignedDuration::from_millis(1))));
+        if before.is_some_and(told) { Some(now) } else { self.next(now) }
     }
 
     /// The day that was over last.

@@ -170,16 +170,9 @@ impl Receiver {
         counted.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
-    /// The next digest; the last one too, where it fell into a time without us and the receiver has had one before it.
     fn schedule(&mut self) {
-        let now = self.ground.clock.now();
-        let Some(schedule) = &self.terms.digest else { return self.digest_at = None };
-        let missed = schedule.last(now).is_some_and(|day| {
-            let before = schedule.last(later(day.until, -SignedDuration::from_millis(1)));
-            !self.outbox.knows(&digest::digest_id(&self.name, day))
-                && before.is_some_and(|day| self.outbox.knows(&digest::digest_id(&self.name, day)))
-        });
-        self.digest_at = if missed { Some(now) } else { schedule.next(now) };
+        let (now, outbox, name) = (self.ground.clock.now(), &self.outbox, &self.name);
+        self.digest_at = self.terms.digest.as_ref().and_then(|schedule| schedule.first(now, |day| outbox.knows(&digest::digest_id(name, day))));
     }
 
     fn digest_if_due(&mut self) {

@@ -78,12 +78,14 @@ impl Receivers {
     /// Sends what waits, as far as the time allows; the books keep the rest. Gives whether there is no rest.
     pub async fn end(self, within: Duration) -> bool {
         self.notifier.connect(Vec::new());
-        let ended = self.members.into_values().map(|Member { line, task }| async move {
-            drop(line.notices.send(Message::End).await);
-            let abort = task.abort_handle();
-            let ended = tokio::time::timeout(within, task).await.is_ok();
-            abort.abort();
-            ended
+        let ended = self.members.into_values().map(|Member { line, mut task }| async move {
+            let ending = async {
+                drop(line.notices.send(Message::End).await);
+                drop((&mut task).await);
+            };
+            let is_over = tokio::time::timeout(within, ending).await.is_ok();
+            task.abort();
+            is_over
         });
         futures_util::future::join_all(ended).await.into_iter().all(|ended| ended)
     }

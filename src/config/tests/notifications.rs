@@ -61,6 +61,7 @@ fn an_address_is_shown_nowhere() {
     }
     assert_eq!(loaded.effective["notifications"][0]["url"], "[not shown]");
     assert_eq!(loaded.effective["notifications"][1]["batch_within"], "10s", "what is usual is shown");
+    assert_eq!(loaded.effective["notifications"][1]["on"], serde_json::json!(["stuck", "failed", "guardrail", "denied", "warning", "digest"]));
 }
 
 #[test]

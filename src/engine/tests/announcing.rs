@@ -94,7 +94,7 @@ fn nothing_is_announced_that_would_not_be_released() {
         Limits { warn_before: Some(mins(5)), idle: Some(Idle { limit: mins(20), without_evidence: WithoutEvidence::Keep }), ..Limits::default() };
     let protected = Policy { name: "kept".into(), selector: Selector::All, rule: Rule::Protect, shadow: false };
     let shadow = Policy { shadow: true, ..warning().policies[0].clone() };
-    let unreadable = Session { metadata: Metadata::Unlearnt { why: "no answer".into() }, ..session("a", json!({})) };
+    let unreadable = Session { metadata: Metadata::Unlearnt { why: "no answer" }, ..session("a", json!({})) };
     let cases = [
         ("observe mode", Terms { mode: Mode::Observe, ..warning() }, session("a", json!({}))),
         ("a plan", Terms { pass: Pass::Plan, ..warning() }, session("a", json!({}))),

@@ -1,5 +1,4 @@
 use super::*;
-use crate::domain::time::later;
 use crate::domain::view::Overrun;
 
 fn schedule(at: &str, zone: &str) -> Schedule {
@@ -47,6 +46,21 @@ fn days_follow_each_other_without_a_gap_for_a_year() {
         let (day, before) = (schedule.last(next).expect("a day"), schedule.last(later(next, -SignedDuration::from_secs(1))).expect("a day"));
         assert_eq!((day.until, day.since), (next, before.until));
         now = next;
+    }
+}
+
+#[test]
+fn a_digest_that_was_missed_is_made_up_for_and_one_that_was_told_is_not_told_again() {
+    let schedule = schedule("09:00", "UTC");
+    let (now, next) = (instant("2026-11-21T12:00:00Z"), instant("2026-11-22T09:00:00Z"));
+    let until = |text: &str| -> Vec<Timestamp> { text.split_whitespace().map(instant).collect() };
+    for (about, told, first) in [
+        ("never told anything", "", next),
+        ("told today", "2026-11-20T09:00:00Z 2026-11-21T09:00:00Z", next),
+        ("told yesterday", "2026-11-20T09:00:00Z", now),
+        ("told long ago", "2026-11-12T09:00:00Z", next),
+    ] {
+        assert_eq!(schedule.first(now, |day| until(told).contains(&day.until)), Some(first), "{about}");
     }
 }
 

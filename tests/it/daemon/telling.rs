@@ -1,5 +1,7 @@
 //! People are told what happened, each thing once and in order, however their receivers behave; and no release waits for that.
 
+mod digest;
+
 use std::collections::BTreeSet;
 use std::process::Command;
 
@@ -60,6 +62,14 @@ fn daemon(stage: &Stage, hook: &Hook) -> Daemon {
     stage.daemon_with(command(stage, hook))
 }
 
+/// What `check` shows.
+fn checked(stage: &Stage, hook: &Hook) -> String {
+    let mut command = stage.command(["check"]);
+    let output = command.env("HOOK", hook.address()).env("HOOK_SECRET", SECRET).output().expect("the program starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
 fn ids_in(events: &[Value]) -> Vec<String> {
     events.iter().map(|event| event["data"]["id"].as_str().expect("an id").to_owned()).collect()
 }
@@ -91,7 +101,7 @@ fn a_receiver_that_misbehaves_delays_no_release_and_loses_nothing() {
             // Each of its answers would take longer, and there are twelve to be told.
             assert!(overrun < 3.0, "{id} left {overrun} s late");
         }
-        hook.from_now_on(Manner::Takes);
+        hook.becomes(Manner::Takes);
         told_once(&hook.takes(12, "released"), &ids);
         eventually("all are counted", || (metric(&daemon, "sent") == 12.0).then_some(()));
         assert_eq!((metric(&daemon, "dropped"), daemon.metric("session_reaper_notifications_queued", &[("receiver", "ops")])), (0.0, 0.0));
@@ -107,7 +117,7 @@ fn a_batch_is_tried_again_under_its_id_and_each_try_is_signed() {
     let id = stage.due_in(-1_000);
     let daemon = daemon(&stage, &hook);
     hook.hears(3);
-    hook.from_now_on(Manner::Takes);
+    hook.becomes(Manner::Takes);
     let events = hook.takes(1, "released");
     assert_eq!((&events[0]["data"]["policy"], &events[0]["data"]["outcome"]), (&"ci".into(), &"confirmed".into()));
     assert_eq!(events[0]["text"], format!("{id} of ci is gone"), "the template names a tag");
@@ -137,7 +147,7 @@ fn what_is_not_told_yet_outlives_a_kill_and_is_told_once() {
     ids.iter().for_each(|id| drop(first.comes_to(id, "confirmed")));
     first.dies();
     let second = daemon(&stage, &hook);
-    hook.from_now_on(Manner::Takes);
+    hook.becomes(Manner::Takes);
     told_once(&hook.takes(6, "released"), &ids);
     eventually("the books know", || (metric(&second, "sent") == 6.0).then_some(()));
     assert_eq!(second.stops(), Some(0));
@@ -295,6 +305,33 @@ fn a_reload_adds_receivers_and_lets_others_go() {
     other.takes(2, "released");
     assert!(hook.told().is_empty());
 }
+
+#[test]
+fn an_address_and_a_secret_are_told_to_nobody() {
+    side_by_side([Manner::Takes, Manner::Answers(404), Manner::HangsUp], |manner| {
+        let (stage, hook) = (stage(), Hook::that(manner));
+        let id = stage.due_in(-1_000);
+        let mut command = stage.command(["--log-level", EVERYTHING, "run"]);
+        command.env("HOOK", hook.address()).env("HOOK_SECRET", SECRET);
+        let daemon = stage.daemon_with(command);
+        daemon.comes_to(&id, "confirmed");
+        let outcome = if manner == Manner::Takes { "sent" } else { "failed" };
+        eventually("it was tried", || (metric(&daemon, outcome) >= 1.0).then_some(()));
+        let shown: String = ["/metrics", "/api/v1/releases", "/api/v1/accounts"].map(|page| daemon.get(page).1).concat();
+        daemon.process.signal("TERM");
+        let said = daemon.process.last_words() + &shown + &checked(&stage, &hook);
+        let books = std::fs::read(stage.path("books.db")).expect("the books");
+        assert!(said.contains("called the provider"), "the log is not at its most talkative");
+        for secret in ["hook-secret", "c2lnbmluZy1zZWNyZXQ", "signing-secret"] {
+            let found = said.lines().find(|line| line.contains(secret));
+            assert_eq!(found, None, "{manner:?}");
+            assert!(!books.windows(secret.len()).any(|part| part == secret.as_bytes()), "{manner:?}: {secret} is in the books");
+        }
+    });
+}
+
+/// The log at its most talkative, with that of whatever carries our calls.
+const EVERYTHING: &str = "trace,hyper=trace,hyper_util=trace,reqwest=trace";
 
 #[test]
 fn one_pass_tells_what_it_did() {

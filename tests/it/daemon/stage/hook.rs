@@ -74,7 +74,7 @@ impl Hook {
         format!("http://127.0.0.1:{}/hook-secret?token=hook-secret", self.port)
     }
 
-    pub(in crate::daemon) fn from_now_on(&self, manner: Manner) {
+    pub(in crate::daemon) fn becomes(&self, manner: Manner) {
         *self.manner.lock().expect("no thread panics") = manner;
     }
 
