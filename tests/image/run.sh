@@ -38,22 +38,23 @@ make() {
     done
     rm -r "$1/packages"
     mkdir -p "$1/home/.config/containers"
-    cp "$1/usr/share/containers/policy.json" "$1/home/.config/containers" 2>/dev/null ||
-        echo '{"default":[{"type":"insecureAcceptAnything"}]}' >"$1/home/.config/containers/policy.json"
+    echo '{"default":[{"type":"insecureAcceptAnything"}]}' >"$1/home/.config/containers/policy.json"
     cat >"$1/podman" <<'END'
 #!/bin/sh
 here=$(cd "$(dirname "$0")" && pwd)
 export HOME="$here/home" CONTAINERS_CONF="$here/containers.conf" LD_LIBRARY_PATH="$here/libraries"
-cat >"$CONTAINERS_CONF" <<CONF
+# Written anew, since the folder got its name after it was made, and whole, since podman calls podman.
+cat >"$CONTAINERS_CONF.$$" <<CONF
 [engine]
 conmon_path = ["$here/usr/bin/conmon"]
 runtime = "runc"
 [engine.runtimes]
 runc = ["$here/usr/sbin/runc"]
 CONF
+mv "$CONTAINERS_CONF.$$" "$CONTAINERS_CONF"
 exec "$here/usr/bin/podman" "$@"
 END
-    ln -s usr/lib/*-linux-gnu* "$1/libraries"
+    (cd "$1" && ln -s usr/lib/*-linux-gnu* libraries)
     chmod +x "$1/podman"
 }
 podman=$(command -v podman) || {

@@ -88,9 +88,9 @@ def holds_what_it_should(engine):
     check(config["User"] == f"{NOBODY}:{NOBODY}", "the user has no number")
     check(config["Entrypoint"] == ["/usr/bin/session-reaper"] and config["Cmd"] == ["run"], "it starts something else")
     check("/var/lib/session-reaper" in config["Volumes"], "the ledger has no volume")
-    version = engine("run", "--rm", *LIMITS, "session-reaper:test", "--version").split()[1]
+    version = engine("run", "--rm", "--network=none", *LIMITS, "session-reaper:test", "--version").split()[1]
     check(config["Labels"]["org.opencontainers.image.version"] == version, "the label's version is another")
-    container = engine("create", "session-reaper:test").strip()
+    container = engine("create", "--network=none", *LIMITS, "session-reaper:test").strip()
     exported = subprocess.run([*engine.command, "export", container], env=engine.environment, capture_output=True, check=True).stdout
     engine("rm", container)
     members = tarfile.open(fileobj=io.BytesIO(exported)).getmembers()
