@@ -10,6 +10,8 @@ mod daemon;
 mod dependencies;
 mod fuzzed;
 mod house;
+mod image;
+mod kubernetes;
 mod ledger;
 mod named;
 mod once;
