@@ -12,6 +12,7 @@ mod fuzzed;
 mod house;
 mod ledger;
 mod named;
+mod observed;
 mod once;
 mod server;
 mod simulator;
