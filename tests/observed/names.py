@@ -84,3 +84,13 @@ def runbook_faults(runbook, alerts):
     for name, entry in entries.items():
         said += [f"{name}: its entry lacks {part}" for part in ("**Means**", "**Look at**", "**Do**", "**Nothing to do**") if part not in entry]
     return said
+
+
+def untried(tests, alerts):
+    """Every alert has a unit test in which it fires, and one in which it does not."""
+    said = []
+    for alert in alerts:
+        cases = re.findall(rf"alertname: {alert['name']}\n\s*(exp_alerts:)?", tests)
+        said += [] if any(cases) else [f"{alert['name']}: no unit test in which it fires"]
+        said += [] if "" in cases else [f"{alert['name']}: no unit test in which it does not"]
+    return said

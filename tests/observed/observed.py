@@ -207,6 +207,7 @@ def every_name(rules, metrics, shown):
     pages = {place: (ROOT / place).read_text() for place in PAGES}
     said += [fault for place, page in pages.items() for fault in names.page_faults(place, page, known)]
     said += names.runbook_faults(pages["deploy/RUNBOOK.md"], alerts)
+    said += names.untried("".join(path.read_text() for path in (ROOT / "deploy/prometheus/tests").glob("*.yml")), alerts)
     check(not said, "\n".join(said))
     return [(place, expression) for place, page in pages.items() for expression in names.expressions(page)]
 
