@@ -20,7 +20,7 @@ use crate::domain::fault::FaultKind;
 use crate::domain::hold::Hold;
 use crate::domain::name::PolicyName;
 use crate::domain::release::RequestOutcome;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Timestamp, seconds};
 use crate::domain::verdict::{Limit, VerdictWord};
 use crate::domain::view::Change;
 use family::{Family, Labels};
@@ -110,6 +110,10 @@ metrics! {
     provider_requests: IntCounterVec = "session_reaper_provider_requests_total" ["account", "operation", "status"];
     /// How long HTTP requests to the provider took.
     provider_request_duration: HistogramVec = "session_reaper_provider_request_duration_seconds" ["account", "operation"] REQUEST_BUCKETS;
+    /// How often the account is listed, as configured: what the age of its last complete listing is measured by.
+    poll_interval: GaugeVec = "session_reaper_poll_interval_seconds" ["account"];
+    /// What an hour of one of the account's sessions costs, as configured, in units of the currency.
+    price_per_hour: GaugeVec = "session_reaper_price_per_hour" ["account", "provider", "currency"];
     /// Rows of listings that could not be read.
     listing_rows_rejected: IntCounterVec = "session_reaper_listing_rows_rejected_total" ["account"];
     /// The provider's clock minus ours, 0 where the difference is too small to matter.
@@ -118,6 +122,8 @@ metrics! {
     guardrail_tripped: IntGaugeVec = "session_reaper_guardrail_tripped" ["account"];
     /// Tags that should be durations and are not, each once per session.
     tags_unreadable: IntCounterVec = "session_reaper_tags_unreadable_total" ["account", "policy"];
+    /// 1 while /healthz answers 200; 0 when a loop has stalled.
+    healthy: IntGauge = "session_reaper_healthy" [];
     /// 1 unless the last intent could not be written, so that nothing is released.
     books_writable: IntGauge = "session_reaper_books_writable" [];
     /// Notifications by what a try to send them met: sent, failed (and tried again) or dropped (given up).
@@ -139,6 +145,7 @@ impl Metrics {
         metrics.build_info.with_label_values(&[version, commit]).set(1);
         metrics.config_last_reload_successful.set(1);
         metrics.books_writable.set(1);
+        metrics.healthy.set(1);
         Ok(metrics)
     }
 
@@ -148,8 +155,11 @@ impl Metrics {
     pub fn declare(&self, accounts: &[AccountSettings], policies: &BTreeMap<PolicyName, Vec<Limit>>) {
         self.prune(&|labels| labels.get("account").is_none_or(|name| accounts.iter().any(|account| account.name.as_str() == name)));
         self.forget_gone_policies(policies);
+        // A price has its currency in its labels: beside a new one the old one would stand for ever.
+        self.price_per_hour.prune(&|_| false);
         for account in accounts {
             self.declare_account(account.name.as_str());
+            self.declare_settings(account);
             for (policy, limits) in policies {
                 self.declare_policy(account, policy.as_str(), limits);
             }
@@ -206,6 +216,12 @@ impl Metrics {
             let _shown = histogram.with_label_values(&[account]);
         }
         let _shown = self.listing_rows_rejected.with_label_values(&[account]);
+    }
+
+    fn declare_settings(&self, account: &AccountSettings) {
+        let name = account.name.as_str();
+        self.poll_interval.with_label_values(&[name]).set(seconds(account.poll_interval));
+        self.price_per_hour.with_label_values(&[name, account.provider.as_str(), &account.currency]).set(account.price_per_hour);
     }
 
     fn declare_policy(&self, account: &AccountSettings, policy: &str, limits: &[Limit]) {

@@ -23,13 +23,16 @@ const DOCUMENTED: &[(&str, MetricType, &[&str])] = &[
     ("session_reaper_config_last_reload_successful", MetricType::GAUGE, &[]),
     ("session_reaper_evidence_total", MetricType::COUNTER, &["account", "finding"]),
     ("session_reaper_guardrail_tripped", MetricType::GAUGE, &["account"]),
+    ("session_reaper_healthy", MetricType::GAUGE, &[]),
     ("session_reaper_holds", MetricType::GAUGE, &["account", "hold"]),
     ("session_reaper_limit_last_due_timestamp_seconds", MetricType::GAUGE, &["account", "limit", "policy"]),
     ("session_reaper_listing_rows_rejected_total", MetricType::COUNTER, &["account"]),
     ("session_reaper_log_lines_lost_total", MetricType::COUNTER, &[]),
     ("session_reaper_policy_last_governed_timestamp_seconds", MetricType::GAUGE, &["account", "policy"]),
+    ("session_reaper_poll_interval_seconds", MetricType::GAUGE, &["account"]),
     ("session_reaper_poll_last_complete_timestamp_seconds", MetricType::GAUGE, &["account"]),
     ("session_reaper_polls_total", MetricType::COUNTER, &["account", "outcome"]),
+    ("session_reaper_price_per_hour", MetricType::GAUGE, &["account", "currency", "provider"]),
     ("session_reaper_provider_request_duration_seconds", MetricType::HISTOGRAM, &["account", "operation"]),
     ("session_reaper_provider_requests_total", MetricType::COUNTER, &["account", "operation", "status"]),
     ("session_reaper_release_confirmation_seconds", MetricType::HISTOGRAM, &["account"]),
@@ -129,6 +132,19 @@ fn a_reload_drops_the_series_of_removed_accounts_and_keeps_what_was_counted() {
     assert!(!text.contains("research"), "{text}");
     assert!(text.contains(r#"session_reaper_polls_total{account="growth",outcome="complete"} 1"#), "{text}");
     assert!(text.contains(r#"policy="nightly""#), "{text}");
+}
+
+#[test]
+fn a_reload_shows_the_new_interval_and_price_and_not_the_old_ones() {
+    let metrics = declared();
+    let lines = |name: &str| metrics.render().expect("text").lines().filter(|line| line.starts_with(name)).map(str::to_owned).collect::<Vec<_>>();
+    let (interval, price) = ("session_reaper_poll_interval_seconds", "session_reaper_price_per_hour");
+    assert_eq!(lines(interval), [r#"session_reaper_poll_interval_seconds{account="growth"} 30"#]);
+    assert_eq!(lines(price), [r#"session_reaper_price_per_hour{account="growth",currency="USD",provider="browserbase"} 0.12"#]);
+    let changed = AccountSettings { poll_interval: SignedDuration::from_mins(1), price_per_hour: 0.1, currency: "EUR".into(), ..account("growth") };
+    metrics.declare(&[changed], &policies("ci"));
+    assert_eq!(lines(interval), [r#"session_reaper_poll_interval_seconds{account="growth"} 60"#]);
+    assert_eq!(lines(price), [r#"session_reaper_price_per_hour{account="growth",currency="EUR",provider="browserbase"} 0.1"#]);
 }
 
 #[test]

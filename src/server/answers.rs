@@ -51,6 +51,7 @@ pub(super) async fn index() -> &'static str {
 }
 
 pub(super) async fn metrics(Held(state): Held<State>) -> Result<impl IntoResponse, Refusal> {
+    state.metrics.healthy.set(state.source.health().is_ok().into());
     let text = state.metrics.render().map_err(|fault| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, fault.to_string()))?;
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs try_CLIENT.py with the pinned official client.
-# Usage: run.sh CLIENT ENVIRONMENT BASE_URL
+# Usage: run.sh CLIENT ENVIRONMENT BASE_URL [SCRIPT PROGRAM]
 # CLIENT is browserbase or browser_use. ENVIRONMENT is the name of a folder for the Python environment, made when missing, and reused.
+# SCRIPT is run instead, one of this folder; it is told where PROGRAM is, which is session-reaper.
 # Exits with 77 and the reason where the client cannot be had: no Python, or no package index in reach.
 set -eu
 
@@ -21,4 +22,4 @@ rename() {
 }
 
 environment "$2" "$pins"
-exec "$environment/bin/python" -B "$here/try_$1.py" "$3"
+exec "$environment/bin/python" -B "$here/${4:-try_$1.py}" "$3" ${5:+"$5"}

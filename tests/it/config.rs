@@ -133,10 +133,12 @@ fn every_good_configuration_passes() {
 }
 
 #[test]
-fn the_example_is_valid() {
+fn the_examples_are_valid() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let run = reaper(root, &["check", "--config", "config/example.toml"], &[]);
-    assert_eq!((run.status, run.stderr.as_str()), (Some(0), ""));
+    for file in ["config/example.toml", "config/team.toml"] {
+        let run = reaper(root, &["check", "--config", file], &[]);
+        assert_eq!((run.status, run.stderr.as_str()), (Some(0), ""), "{file}");
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod image;
 mod kubernetes;
 mod ledger;
 mod named;
+mod observed;
 mod once;
 mod server;
 mod simulator;

@@ -346,7 +346,10 @@ async fn a_stalled_source_is_an_error_and_not_a_wait() {
     let health = error_of(server.get("/healthz").await).await;
     assert_eq!(health, (503, "account growth has not ticked for 90s".to_owned()));
     assert_eq!(server.get("/readyz").await.status(), 503);
-    assert_eq!(server.get("/metrics").await.status(), 200);
+    let metrics = server.get("/metrics").await;
+    assert_eq!(metrics.status(), 200);
+    let text = metrics.text().await.expect("a text");
+    assert!(text.contains("\nsession_reaper_healthy 0\n"), "what does not look at /healthz sees it too:\n{text}");
 }
 
 #[tokio::test]
