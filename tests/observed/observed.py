@@ -121,7 +121,7 @@ def start_daemon(stack, folder, program):
     configure(folder, provider)
     run = [program, "run", "--config", folder / "session-reaper.toml"]
     daemon = Process(stack, folder, "daemon", *run, BROWSERBASE_API_KEY="bb_demo", BROWSER_USE_API_KEY="bu_demo")
-    address = daemon.line(r"(127\.0\.0\.1:[1-9]\d*)")
+    address = daemon.line(r"watching in [^\n]*?(127\.0\.0\.1:\d+)")
     eventually("the daemon is ready", lambda: '"ok"' in (get(f"http://{address}/readyz") or ""))
     return daemon, address
 
