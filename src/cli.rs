@@ -17,6 +17,7 @@ pub mod schema;
 pub mod simulate;
 pub mod store;
 pub mod table;
+mod watch;
 
 use std::path::PathBuf;
 

@@ -33,6 +33,12 @@ impl Clock {
         later(self.now(), between(Timestamp::now(), wall))
     }
 
+    /// The wall clock as it stands now, for others who compare it with theirs.
+    #[expect(clippy::disallowed_methods, reason = "others know the wall clock only")]
+    pub fn wall(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
     /// The monotonic instant at which this clock will show `at`.
     pub fn instant(&self, at: Timestamp) -> Instant {
         let ahead = between(self.wall, at).max(SignedDuration::ZERO);

@@ -12,6 +12,7 @@ mod keys;
 mod layers;
 mod limits;
 mod matcher;
+mod notifications;
 mod policies;
 mod schema;
 mod shape;
@@ -29,6 +30,7 @@ use crate::policy::Policy;
 
 pub use effective::Provenance;
 pub use fault::{ConfigFault, Faults};
+pub use notifications::{NotificationSettings, ReceiverKind, Secrets};
 pub use schema::{Draft, schema};
 
 use fault::KeyPath;
@@ -97,6 +99,7 @@ pub struct Config {
     pub accounts: Vec<AccountSettings>,
     pub policies: Vec<Policy>,
     pub guardrails: Guardrails,
+    pub notifications: Vec<NotificationSettings>,
 }
 
 /// `[server]`.
@@ -145,11 +148,27 @@ pub struct AccountSettings {
     pub api_version: Option<ApiVersion>,
 }
 
+impl Config {
+    /// Where every credential is that the loops use: of accounts, and of those who are told.
+    pub fn credentials(&self) -> impl Iterator<Item = &Credential> {
+        let told = self.notifications.iter().flat_map(|receiver| match &receiver.address {
+            notifications::Address::Kept(place) => [Some(place), receiver.secret.as_ref()],
+            notifications::Address::Written(_) => [None, receiver.secret.as_ref()],
+        });
+        self.accounts.iter().map(|account| &account.credential).chain(told.flatten())
+    }
+}
+
 /// Where a credential is; never the credential itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credential {
     Env(String),
     File(PathBuf),
+}
+
+/// The file that a configuration is read from, wherever it was looked for; nothing where there is none.
+pub fn file(source: &Source) -> Option<PathBuf> {
+    layers::find_file(source).ok().map(|file| source.cwd.join(file))
 }
 
 /// Reads, merges and checks a configuration; with faults, all of them.
@@ -194,6 +213,7 @@ impl Reading<'_> {
         let store = self.store();
         let accounts = self.accounts();
         let policies = self.policies();
+        let notifications = self.notifications();
         Some(Config {
             mode: Mode::from_word(self.top.text("mode")?)?,
             drain_timeout: self.top.duration("drain_timeout")?,
@@ -202,6 +222,7 @@ impl Reading<'_> {
             accounts: accounts?,
             policies: policies?,
             guardrails: self.guardrails()?,
+            notifications: notifications?,
         })
     }
 

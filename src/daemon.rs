@@ -4,6 +4,7 @@ pub mod account;
 pub mod board;
 pub mod crew;
 pub mod pulse;
+pub mod vigil;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,8 +20,10 @@ use crate::domain::time::SignedDuration;
 use crate::domain::view::Mode;
 use crate::engine::{Engine, Pass};
 use crate::ledger::{Ledger, LedgerFault, OpenOptions};
+use crate::notify::{self, Receivers};
 use crate::server::{BindFault, Bound, Server};
 use crate::signals::Signal;
+use crate::supervisor::Supervisor;
 use crate::telemetry::Telemetry;
 use board::Board;
 use crew::{Crew, Ground, Setup};
@@ -32,6 +35,9 @@ const LONGEST_PASS: SignedDuration = SignedDuration::from_hours(24);
 /// Of the drain time, what is kept for writing the books and closing them.
 const CLOSING: Duration = Duration::from_secs(2);
 
+/// What notifications have at the end even where draining took all the time: for a receiver that answers, it is enough.
+const LEAST_TELLING: Duration = Duration::from_millis(500);
+
 /// Reads the configuration again, for a reload; what is wrong with it is a text for people.
 pub type Reread = Box<dyn FnMut() -> Result<Setup, String> + Send>;
 
@@ -41,6 +47,8 @@ pub struct Standing {
     pub ledger: Ledger,
     pub telemetry: Arc<Telemetry>,
     pub bound: Option<Bound>,
+    /// Who runs us as a service; nobody, unless that is said.
+    pub supervisor: Arc<Supervisor>,
 }
 
 /// Why the daemon has nothing to stand on.
@@ -66,7 +74,12 @@ impl Standing {
         let options = OpenOptions { retention: setup.config.store.retention, now: clock.now() };
         let ledger = Ledger::open(&setup.config.store.path, options)?;
         declare(&telemetry, &setup.config);
-        Ok(Self { clock, ledger, telemetry, bound: None })
+        Ok(Self { clock, ledger, telemetry, bound: None, supervisor: Arc::default() })
+    }
+
+    fn receivers(&self) -> Receivers {
+        let ground = notify::Ground { clock: self.clock, ledger: self.ledger.clone(), metrics: self.telemetry.metrics().clone() };
+        Receivers::new(ground, self.telemetry.notifier())
     }
 
     fn ground(&self, pulse: Arc<Pulse>) -> Ground {
@@ -79,13 +92,17 @@ pub async fn run(mut standing: Standing, mut setup: Setup, mut reread: Reread, m
     // From before the first write: a fault is told once.
     let mut health = standing.ledger.health();
     let flags = Flags::new(setup.config.mode, &standing.clock);
+    // Before the accounts: what they find first is told too.
+    let mut receivers = standing.receivers();
+    receivers.follow(&setup.config.notifications, &setup.secrets).await?;
     let mut crew = Crew::new(standing.ground(flags.pulse.clone()), Pass::Daemon);
     crew.follow(&setup).await?;
     let shutdown = CancellationToken::new();
-    let server = standing.bound.take().map(|bound| {
-        let source = Arc::new(flags.board(&standing, &crew));
-        tokio::spawn(bound.serve(source, standing.telemetry.metrics().clone(), shutdown.clone()))
-    });
+    let board = Arc::new(flags.board(&standing, &crew));
+    let bound = standing.bound.take();
+    let server = bound.map(|bound| tokio::spawn(bound.serve(board.clone(), standing.telemetry.metrics().clone(), shutdown.clone())));
+    let (vigil, supervisor) = (tokio::spawn(vigil::keep(board, standing.supervisor.clone())), standing.supervisor.clone());
+    supervisor.ready();
     loop {
         flags.pulse.beat(&standing.clock);
         tokio::select! {
@@ -93,7 +110,11 @@ pub async fn run(mut standing: Standing, mut setup: Setup, mut reread: Reread, m
             Ok(()) = health.changed() => standing.telemetry.books(health.borrow_and_update().as_ref().copied().map_err(String::as_str)),
             wish = wishes.recv() => match wish {
                 None | Some(Signal::Drain) => break,
-                Some(Signal::Reload) => reload(&mut crew, &mut setup, &mut reread, &standing.telemetry, &flags).await,
+                Some(Signal::Reload) => {
+                    supervisor.reloading();
+                    reload(&mut crew, &mut receivers, &mut setup, &mut reread, &standing.telemetry, &flags).await;
+                    supervisor.ready();
+                }
             },
             Some(ended) = crew.next_end() => match ended {
                 // What it told after the reload that dismissed it is forgotten too.
@@ -106,13 +127,18 @@ pub async fn run(mut standing: Standing, mut setup: Setup, mut reread: Reread, m
         }
     }
     flags.draining.store(true, Ordering::Relaxed);
-    let settled = drain(crew, &setup.config).await;
+    supervisor.stopping();
+    let until = tokio::time::Instant::now() + drain_within(&setup.config);
+    let settled = drain(crew, until).await;
+    // What was found out while draining is told too, in what is left of the time; the books keep what is not taken.
+    let told = receivers.end(until.saturating_duration_since(tokio::time::Instant::now()).max(LEAST_TELLING)).await;
     shutdown.cancel();
     // A server that ended by a fault of its own has ended.
     let served = async { drop(futures_util::future::OptionFuture::from(server).await) };
     let (written, ()) = futures_util::future::join(standing.ledger.flush(CLOSING), served).await;
-    tracing::info!(settled, written, "drained");
+    tracing::info!(settled, told, written, "drained");
     close(standing.ledger).await;
+    vigil.abort();
     if flags.broken.load(Ordering::Relaxed) { Err("an account's loop ended by a fault of its own; see the log".to_owned()) } else { Ok(()) }
 }
 
@@ -120,6 +146,8 @@ pub async fn run(mut standing: Standing, mut setup: Setup, mut reread: Reread, m
 /// requested, as far as the time for that allows.
 pub async fn run_once(standing: Standing, setup: &Setup, mut wishes: mpsc::Receiver<Signal>) -> Result<Passed, String> {
     let pulse = Arc::new(Pulse::new(&standing.clock));
+    let mut receivers = standing.receivers();
+    receivers.follow(&setup.config.notifications, &setup.secrets).await?;
     let mut crew = Crew::new(standing.ground(pulse), Pass::Once);
     crew.follow(setup).await?;
     let mut passed = Passed::default();
@@ -145,6 +173,7 @@ pub async fn run_once(standing: Standing, setup: &Setup, mut wishes: mpsc::Recei
         }
     }
     drop(crew);
+    receivers.end(drain_within(&setup.config)).await;
     close(standing.ledger).await;
     Ok(passed)
 }
@@ -198,9 +227,9 @@ impl Flags {
 }
 
 /// A new configuration takes over whole, or not at all.
-async fn reload(crew: &mut Crew, setup: &mut Setup, reread: &mut Reread, telemetry: &Telemetry, flags: &Flags) {
+async fn reload(crew: &mut Crew, receivers: &mut Receivers, setup: &mut Setup, reread: &mut Reread, telemetry: &Telemetry, flags: &Flags) {
     let taken = match reread() {
-        Ok(new) => crew.follow(&new).await.map(|()| new),
+        Ok(new) => take_over(crew, receivers, &new).await.map(|()| new),
         Err(why) => Err(why),
     };
     telemetry.reloaded(taken.as_ref().map(|_| ()).map_err(String::as_str));
@@ -214,16 +243,23 @@ async fn reload(crew: &mut Crew, setup: &mut Setup, reread: &mut Reread, telemet
     }
 }
 
+/// Receivers can fail only before any of them changes, and accounts only before any of those does: the check of the one comes before the other's change.
+async fn take_over(crew: &mut Crew, receivers: &mut Receivers, new: &Setup) -> Result<(), String> {
+    receivers.check(&new.config.notifications, &new.secrets)?;
+    crew.follow(new).await?;
+    receivers.follow(&new.config.notifications, &new.secrets).await
+}
+
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let changed = [("server", old.server != new.server), ("store", old.store != new.store)];
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
 }
 
 /// Finishes what was asked for, as far as the time allows; the rest is settled at the next start. Gives whether there is no rest.
-async fn drain(mut crew: Crew, config: &Config) -> bool {
+async fn drain(mut crew: Crew, until: tokio::time::Instant) -> bool {
     crew.drain().await;
     let settle = async { while crew.next_end().await.is_some() {} };
-    tokio::time::timeout(drain_within(config), settle).await.is_ok()
+    tokio::time::timeout_at(until, settle).await.is_ok()
 }
 
 /// How long releases may be waited for while draining.

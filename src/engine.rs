@@ -4,6 +4,7 @@
 //! [`Input::Tick`] if nothing else happens first. The parts: `port` is what goes in and comes out, `polling` learns what is live, `releasing` asks for ends, `confirming` believes them,
 //! `view` and `explain` show.
 
+mod announcing;
 mod asking;
 mod backoff;
 mod confirming;
@@ -42,6 +43,7 @@ use crate::domain::time::{Moment, SignedDuration, Timestamp, floor_millis, later
 use crate::guardrails::Rails;
 use crate::policy::Occasion;
 use crate::policy::crowd::Crowds;
+use announcing::Announced;
 use counted::Counted;
 use flight::Flight;
 pub use lately::Lately;
@@ -89,6 +91,7 @@ pub struct Engine {
     asking_wake: Option<Timestamp>,
     shadowed: Counted,
     told_tags: BTreeSet<SessionId>,
+    announced: Announced,
     under_way: usize,
     /// When due sessions that wait for the pace or a guardrail are worth another look.
     release_wake: Option<Timestamp>,
@@ -146,6 +149,7 @@ impl Engine {
             asking_wake: None,
             shadowed: Counted::recalled(&recall.shadowed),
             told_tags: BTreeSet::new(),
+            announced: Announced::default(),
             under_way: 0,
             release_wake: None,
             draining: false,
@@ -198,7 +202,7 @@ impl Engine {
             Input::Evidence { id, answer } => self.heard(&id, answer, now),
             Input::NotWritten { id, why } => self.not_written(&id, why, now),
             Input::InBooks { id } => self.in_books(&id, now),
-            Input::Orders(orders) => self.ordered(orders),
+            Input::Orders(orders) => self.ordered(orders, now),
             Input::Reconfigured { terms, runtime, new_credential } => {
                 self.reconfigured(*terms, new_credential, now);
                 self.account_for(*runtime, now);
@@ -289,10 +293,11 @@ impl Engine {
         self.tell_census(now);
     }
 
-    fn ordered(&mut self, orders: Arc<Orders>) {
+    fn ordered(&mut self, orders: Arc<Orders>, now: Timestamp) {
         if self.orders != orders {
             self.orders = orders;
             self.roster.unpark_all();
+            self.announce_all(self.moment(now));
             self.census.dirty = true;
         }
     }

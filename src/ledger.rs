@@ -9,6 +9,7 @@ mod fault;
 mod file;
 mod footing;
 mod lived;
+mod notices;
 mod operator;
 mod queries;
 mod report;

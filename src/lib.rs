@@ -19,8 +19,10 @@ pub mod ledger;
 pub mod metrics;
 pub mod provider;
 pub mod signals;
+pub mod supervisor;
 
 pub mod executor;
+pub mod notify;
 pub mod server;
 pub mod telemetry;
 

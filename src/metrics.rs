@@ -8,6 +8,7 @@ mod family;
 mod process;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
 
 use prometheus::proto::MetricFamily;
 use prometheus::{CounterVec, GaugeVec, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
@@ -40,6 +41,8 @@ macro_rules! metrics {
         #[derive(Clone, Debug)]
         pub struct Metrics {
             registry: Registry,
+            /// When they were made, as seconds since the Unix epoch: about when the process started.
+            began: f64,
             $($(#[doc = $help])+ pub $field: $kind,)+
         }
 
@@ -52,7 +55,8 @@ macro_rules! metrics {
                     let $field = <$kind as Family>::declare($name, concat!($($help),+).trim(), &[$($label),*], buckets)?;
                     registry.register(Box::new($field.clone()))?;
                 )+
-                Ok(Self { registry, $($field),+ })
+                let began = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+                Ok(Self { registry, began, $($field),+ })
             }
 
             /// Drops every series for which `keep` says no.
@@ -122,6 +126,10 @@ metrics! {
     healthy: IntGauge = "session_reaper_healthy" [];
     /// 1 unless the last intent could not be written, so that nothing is released.
     books_writable: IntGauge = "session_reaper_books_writable" [];
+    /// Notifications by what a try to send them met: sent, failed (and tried again) or dropped (given up).
+    notifications: IntCounterVec = "session_reaper_notifications_total" ["receiver", "outcome"];
+    /// Notifications that a receiver has not taken yet.
+    notifications_queued: IntGaugeVec = "session_reaper_notifications_queued" ["receiver"];
     /// Log lines that were lost because whoever reads the log did not keep up.
     log_lines_lost: IntCounter = "session_reaper_log_lines_lost_total" [];
     /// 1 unless the last reload was refused and the configuration before it is still in force.
@@ -155,6 +163,17 @@ impl Metrics {
             for (policy, limits) in policies {
                 self.declare_policy(account, policy.as_str(), limits);
             }
+        }
+    }
+
+    /// Shows the series of every receiver, and drops those of receivers that are gone.
+    pub fn declare_receivers(&self, receivers: &[&str]) {
+        self.prune(&|labels| labels.get("receiver").is_none_or(|name| receivers.contains(&name.as_str())));
+        for receiver in receivers {
+            for outcome in ["sent", "failed", "dropped"] {
+                let _shown = self.notifications.with_label_values(&[receiver, outcome]);
+            }
+            let _shown = self.notifications_queued.with_label_values(&[receiver]);
         }
     }
 
@@ -232,7 +251,7 @@ impl Metrics {
     /// Everything, the process's own figures included.
     pub fn gather(&self) -> Vec<MetricFamily> {
         let mut families = self.registry.gather();
-        families.extend(process::gather());
+        families.extend(process::gather(self.began));
         families
     }
 

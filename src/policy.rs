@@ -70,6 +70,8 @@ pub struct Limits {
     pub idle: Option<Idle>,
     pub max_running: Option<MaxRunning>,
     pub budget: Option<Budget>,
+    /// A release by `max_age` is announced so long before.
+    pub warn_before: Option<SignedDuration>,
 }
 
 impl Limits {

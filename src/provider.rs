@@ -20,7 +20,7 @@ use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::listing::Listing;
 use crate::domain::name::{ApiVersion, Provider};
 use crate::domain::session::{Session, Target};
-pub use http::{Body, Call, Transport, fault_kind};
+pub use http::{Body, Call, Transport, fault_kind, plain_client, retry_after, why_broken};
 
 /// A future that a provider returns: boxed, so that providers are values.
 pub type Answer<T> = Pin<Box<dyn Future<Output = Exchange<T>> + Send>>;

@@ -1,4 +1,4 @@
-//! The one place where an event becomes a log line and a metric.
+//! The one place where an event becomes a log line and a metric, and is handed to those who tell people outside.
 
 mod count;
 mod line;
@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::domain::event::Event;
 use crate::domain::name::AccountName;
 use crate::metrics::Metrics;
+use crate::notify::Notifier;
 use standing::Standings;
 
 /// Tells what happened, to people and to Prometheus.
@@ -18,15 +19,21 @@ pub struct Telemetry {
     metrics: Metrics,
     /// How each account stood when last told, so that news is loud and the same again is quiet.
     standings: Mutex<Standings>,
+    notifier: Notifier,
 }
 
 impl Telemetry {
     pub fn new(metrics: Metrics) -> Self {
-        Self { metrics, standings: Mutex::default() }
+        Self { metrics, standings: Mutex::default(), notifier: Notifier::default() }
     }
 
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// The hand that tells people outside.
+    pub fn notifier(&self) -> Notifier {
+        self.notifier.clone()
     }
 
     /// Forgets how the other accounts stood.
@@ -54,6 +61,7 @@ impl Telemetry {
 
     pub fn tell(&self, event: &Event) {
         count::count(&self.metrics, event);
+        self.notifier.tell(event);
         self.metrics.log_lines_lost.inc_by(log::lost().saturating_sub(self.metrics.log_lines_lost.get()));
         let news = self.standings.lock().unwrap_or_else(PoisonError::into_inner).take_in(event);
         line::write(event, news);

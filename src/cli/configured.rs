@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 
 use crate::cli::{Failure, Globals};
-use crate::config::{self, AccountSettings, Config, Credentials, Loaded, Source};
+use crate::config::{self, AccountSettings, Config, Credentials, Loaded, NotificationSettings, Source};
 use crate::daemon::crew::Setup;
 
 /// The configuration with its credentials in place; with faults, all of them.
@@ -41,7 +41,9 @@ pub fn with_keys(config: Config) -> Result<Setup, String> {
     let env = environment();
     let key = |account: &AccountSettings| Ok((account.name.clone(), account.credential.read(&env).map_err(|fault| fault.to_string())?));
     let keys = config.accounts.iter().map(key).collect::<Result<_, String>>()?;
-    Ok(Setup { config, keys })
+    let secrets = |settings: &NotificationSettings| Ok((settings.name.clone(), settings.secrets(&env).map_err(|fault| fault.to_string())?));
+    let secrets = config.notifications.iter().map(secrets).collect::<Result<_, String>>()?;
+    Ok(Setup { config, keys, secrets })
 }
 
 /// The token that `server.token_file` holds.

@@ -40,7 +40,7 @@ pub fn run(flags: &Flags, _globals: &Globals) -> Result<(), Failure> {
 }
 
 async fn demonstrate(flags: &Flags) -> Result<(), Failure> {
-    let wishes = run::wishes(Some(Duration::try_from(flags.stop_after).unwrap_or_default()))?;
+    let wishes = run::wishes(Some(Duration::try_from(flags.stop_after).unwrap_or_default()), None)?;
     let clock = Clock::start();
     let simulator = simulate(flags.seed, clock).await?;
     let setup = setup(flags.listen, &simulator)?;
@@ -77,7 +77,7 @@ fn setup(listen: SocketAddr, simulator: &Running) -> Result<Setup, Failure> {
         account.base_url = simulator.base_url() + &path;
         keys.insert(account.name.clone(), SecretString::from(key));
     }
-    Ok(Setup { config, keys })
+    Ok(Setup { config, keys, secrets: std::collections::BTreeMap::new() })
 }
 
 fn introduce(setup: &Setup, standing: &Standing, flags: &Flags) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::cli::table::say;
-use crate::cli::{Failure, Globals, configured, runtime, store};
+use crate::cli::{Failure, Globals, configured, runtime, store, watch};
 use crate::daemon::crew::Setup;
 use crate::daemon::{self, OpenFault, Standing};
 use crate::domain::event::PollOutcome;
@@ -16,6 +16,7 @@ use crate::domain::view::Mode;
 use crate::engine::Engine;
 use crate::metrics::Metrics;
 use crate::signals::{Signal, Signals};
+use crate::supervisor::Supervisor;
 use crate::telemetry::Telemetry;
 
 #[derive(Debug, clap::Args)]
@@ -26,16 +27,22 @@ pub struct Flags {
 }
 
 pub fn run(flags: &Flags, globals: &Globals) -> Result<(), Failure> {
-    let setup = configured::setup(globals)?;
-    if flags.once { runtime::block_on(once(setup)) } else { runtime::block_on(for_ever(setup, globals.clone())) }
+    if flags.once { runtime::block_on(once(configured::setup(globals)?)) } else { for_ever(globals.clone()) }
 }
 
-async fn for_ever(setup: Setup, globals: Globals) -> Result<(), Failure> {
-    let wishes = wishes(None)?;
+fn for_ever(globals: Globals) -> Result<(), Failure> {
+    let watch = watch::Shared::default();
+    let setup = watch::setup(&globals, &watch)?;
+    runtime::block_on(serve(setup, globals, watch))
+}
+
+async fn serve(setup: Setup, globals: Globals, watch: watch::Shared) -> Result<(), Failure> {
+    let wishes = wishes(None, Some(watch.clone()))?;
     let token = configured::token(&setup.config)?;
-    let standing = Standing::open(&setup, telemetry()?, token).await.map_err(unopened)?;
+    let mut standing = Standing::open(&setup, telemetry()?, token).await.map_err(unopened)?;
+    standing.supervisor = Arc::new(Supervisor::from_environment());
     announce(&setup, &standing);
-    let reread = Box::new(move || match configured::setup(&globals) {
+    let reread = Box::new(move || match watch::setup(&globals, &watch) {
         Ok(setup) => Ok(setup),
         Err(Failure::Usage(why) | Failure::Work(why)) => Err(why),
         Err(Failure::Silent) => Err("it could not be read".to_owned()),
@@ -62,7 +69,7 @@ fn announce(setup: &Setup, standing: &Standing) {
 }
 
 async fn once(setup: Setup) -> Result<(), Failure> {
-    let wishes = wishes(None)?;
+    let wishes = wishes(None, None)?;
     let standing = Standing::open_books(&setup, telemetry()?).map_err(store::failure)?;
     let clock = standing.clock;
     let passed = daemon::run_once(standing, &setup, wishes).await.map_err(Failure::work)?;
@@ -100,10 +107,13 @@ pub(super) fn telemetry() -> Result<Arc<Telemetry>, Failure> {
     Ok(Arc::new(Telemetry::new(metrics.map_err(|why| Failure::work(format!("metrics could not be set up: {why}")))?)))
 }
 
-/// What the operating system asks of us, and a wish to end after a while where one is given.
-pub(super) fn wishes(stop_after: Option<Duration>) -> Result<mpsc::Receiver<Signal>, Failure> {
+/// What the operating system asks of us; a wish to end after a while where one is given, and one to reload whenever what is watched has changed.
+pub(super) fn wishes(stop_after: Option<Duration>, watch: Option<watch::Shared>) -> Result<mpsc::Receiver<Signal>, Failure> {
     let mut signals = Signals::install().map_err(|why| Failure::work(format!("signals cannot be received: {why}")))?;
     let (wish, wishes) = mpsc::channel(1);
+    if let Some(watch) = watch {
+        tokio::spawn(watch::report(watch, wish.clone()));
+    }
     tokio::spawn(async move {
         let mut over = Box::pin(tokio::time::sleep(stop_after.unwrap_or(Duration::MAX)));
         loop {

@@ -9,7 +9,7 @@ use super::fault::{self, HIDDEN, KeyPath, looks_secret};
 use super::keys::{self, Key, MATCH, MORE, Shape};
 use super::layers::{DATETIME, Merged, Origins};
 use super::table::Table;
-use super::{AccountSettings, Config};
+use super::{AccountSettings, Config, NotificationSettings};
 
 /// One key in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,12 @@ pub(super) fn show(merged: &Merged, config: &Config) -> (serde_json::Value, Vec<
     for (at, policy) in tree.pointer_mut("/policies").and_then(serde_json::Value::as_array_mut).into_iter().flatten().enumerate() {
         fill(policy, keys::POLICY, &KeyPath::default().key("policies").index(at), &mut shown);
     }
+    let receivers = tree.pointer_mut("/notifications").and_then(serde_json::Value::as_array_mut);
+    for (at, (receiver, settings)) in receivers.into_iter().flatten().zip(&config.notifications).enumerate() {
+        let path = KeyPath::default().key("notifications").index(at);
+        fill(receiver, keys::NOTIFICATION, &path, &mut shown);
+        told_usually(settings, receiver, &path, &mut shown);
+    }
     shown.sort_by(|(a, _), (b, _)| a.cmp(b));
     (tree, shown.into_iter().map(|(_, key)| key).collect())
 }
@@ -60,6 +66,16 @@ fn fill(table: &mut serde_json::Value, known: &[Key], path: &KeyPath, shown: &mu
             }
             _ => {}
         }
+    }
+}
+
+/// Adds what a receiver is told of without saying so.
+fn told_usually(settings: &NotificationSettings, table: &mut serde_json::Value, path: &KeyPath, shown: &mut Vec<(KeyPath, Provenance)>) {
+    let (path, Some(table)) = (path.key("on"), table.as_object_mut()) else { return };
+    if !table.contains_key("on") {
+        let on: serde_json::Value = settings.on.iter().map(|topic| topic.as_str()).collect::<Vec<_>>().into();
+        shown.push((path.clone(), Provenance { key: path.to_string(), value: on.to_string(), from: "default".to_owned() }));
+        table.insert("on".to_owned(), on);
     }
 }
 

@@ -117,11 +117,12 @@ fn written_key(key: &str) -> String {
 }
 
 /// Keys whose values are the places of secrets, not secrets.
-const PLACES_OF_SECRETS: [&str; 4] = ["api_key_env", "api_key_file", "token_file", "max_age_tag"];
+const PLACES_OF_SECRETS: [&str; 6] = ["api_key_env", "api_key_file", "token_file", "max_age_tag", "secret_env", "secret_file"];
 
 fn names_secret(key: &str) -> bool {
     let key = key.to_lowercase();
-    !PLACES_OF_SECRETS.contains(&key.as_str()) && ["key", "token", "secret", "password"].iter().any(|word| key.contains(word))
+    // A webhook's address often is all that it takes to write there.
+    key == "url" || !PLACES_OF_SECRETS.contains(&key.as_str()) && ["key", "token", "secret", "password"].iter().any(|word| key.contains(word))
 }
 
 /// Longest part of a value that a message repeats, in characters.

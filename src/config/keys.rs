@@ -117,6 +117,8 @@ const KINDS: Words = Words { known: &["session", "agent", "browser"], not_yet: &
 const ORDERS: Words = Words { known: &["oldest", "idlest"], not_yet: &[] };
 const PERIODS: Words = Words { known: &["day", "week", "month"], not_yet: &[] };
 const WITHOUT_EVIDENCE: Words = Words { known: &["keep", "release"], not_yet: &[] };
+const RECEIVERS: Words = Words { known: &["webhook", "slack"], not_yet: &[] };
+const TOPICS: Words = Words { known: &["released", "stuck", "failed", "guardrail", "denied", "warning", "digest"], not_yet: &[] };
 const MODES: Words = Words { known: &["observe", "enforce"], not_yet: &[] };
 
 /// The whole file.
@@ -134,6 +136,7 @@ const TOP: &[Key] = &[
     key("accounts", Tables(ACCOUNT), "the accounts to watch: one credential at one provider each"),
     key("policies", Tables(POLICY), "the rules, in order: the first whose match fits governs a session"),
     key("guardrails", Table(GUARDRAILS), "what must not be released now, whatever the policies say"),
+    key("notifications", Tables(NOTIFICATION), "who is told of releases and troubles"),
 ];
 
 const POLL_INTERVAL: Shape = Duration(Span::Within("1s", "1h"));
@@ -172,6 +175,7 @@ pub(super) const POLICY: &[Key] = &[
     key("protect", Flag, "never release these"),
     key("max_age", Duration(Span::Positive), "release at this age"),
     key("max_age_tag", Text, "metadata key under which a session may name its own maximum age"),
+    key("warn_before", Duration(Span::Positive), "announce a release by max_age this long before it; delays nothing"),
     key("max_age_ceiling", Duration(Span::Positive), "the most that a session may ask for by its tag"),
     key("idle", Duration(Span::Positive), "release after this long without activity, once the provider could tell"),
     usually("keep", "idle_without_evidence", Word(WITHOUT_EVIDENCE), "what idle means where the provider has nothing that could tell"),
@@ -204,7 +208,8 @@ const WINDOW: &[Key] = &[
 ];
 
 /// Keys that say more of a limit, and of which.
-pub(super) const MORE: [(&str, &str); 3] = [("max_age_tag", "max_age"), ("max_age_ceiling", "max_age"), ("idle_without_evidence", "idle")];
+pub(super) const MORE: [(&str, &str); 4] =
+    [("warn_before", "max_age"), ("max_age_tag", "max_age"), ("max_age_ceiling", "max_age"), ("idle_without_evidence", "idle")];
 
 /// The keys that are ways to outstay.
 pub(super) const LIMITS: [&str; 4] = ["max_age", "idle", "max_running", "budget"];
@@ -215,6 +220,31 @@ const GUARDRAILS: &[Key] = &[
     key("min_age", Duration(Span::OrOff), "nothing younger is released; \"0s\" is off"),
     key("skip_expiring_within", Duration(Span::OrOff), "what ends by itself this soon is left alone; \"0s\" is off"),
     key("confirm_within", Duration(Span::From("1s")), "after this long without confirmation a release is stuck"),
+];
+
+pub(super) const NOTIFICATION: &[Key] = &[
+    required("name", Name, "what metrics and the log call the receiver"),
+    required("kind", Word(RECEIVERS), "webhook: signed JSON; slack: an incoming webhook of Slack"),
+    key("url", Url, "address of a webhook, where it is no secret"),
+    key("url_env", Variable, "name of the environment variable that holds the address"),
+    key("url_file", Path, "file that holds the address"),
+    key("secret_env", Variable, "name of the environment variable that holds a webhook's signing secret"),
+    key("secret_file", Path, "file that holds a webhook's signing secret"),
+    key("on", ListOf(TOPICS), "what it is told of; everything but released where unsaid"),
+    usually("10s", "batch_within", Duration(Span::Within("0s", "10m")), "how long something may wait for more that goes with it"),
+    usually("09:00", "digest_at", Clock, "time of day of the daily digest"),
+    usually("UTC", "time_zone", Zone, "whose clock is meant"),
+    key("templates", Table(TEMPLATES), "other texts, with {placeholders}"),
+];
+
+const TEMPLATES: &[Key] = &[
+    key("released", Text, "text about a release that its provider confirms"),
+    key("stuck", Text, "text about a release that was not carried out in time"),
+    key("failed", Text, "text about a release that the provider will not do"),
+    key("guardrail", Text, "text about max_release_fraction holding an account back"),
+    key("denied", Text, "text about a credential that is refused"),
+    key("warning", Text, "text about a coming release"),
+    key("digest", Text, "text of the daily digest"),
 ];
 
 /// The keys of one match.

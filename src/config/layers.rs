@@ -125,7 +125,7 @@ fn read_file(source: &Source) -> Result<(PathBuf, String), Faults> {
     }
 }
 
-fn find_file(source: &Source) -> Result<PathBuf, Faults> {
+pub(super) fn find_file(source: &Source) -> Result<PathBuf, Faults> {
     if let Some(file) = &source.file {
         return Ok(file.clone());
     }

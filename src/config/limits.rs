@@ -58,7 +58,14 @@ impl<'a> Reading<'a> {
         let idle = table.get("idle").map(|_| self.idle(table));
         let max_running = table.get("max_running").map(|_| table.table("max_running").as_ref().and_then(max_running));
         let budget = table.get("budget").map(|_| self.budget(table));
-        Some(Limits { max_age: whole(max_age)?, idle: whole(idle)?, max_running: whole(max_running)?, budget: whole(budget)? })
+        let warn_before = table.get("warn_before").map(|_| table.duration("warn_before"));
+        Some(Limits {
+            max_age: whole(max_age)?,
+            idle: whole(idle)?,
+            max_running: whole(max_running)?,
+            budget: whole(budget)?,
+            warn_before: whole(warn_before)?,
+        })
     }
 
     fn beside_their_limits(&mut self, table: &Table<'a>) {

@@ -112,9 +112,9 @@ const INLINE_CREDENTIALS: [&str; 5] = ["apikey", "token", "apitoken", "key", "se
 
 fn unknown_key(report: &mut Report<'_>, path: &KeyPath, value: &Value, keys: &[Key]) {
     let plain = path.last().to_lowercase().replace(['_', '-'], "");
-    let takes_credential = keys::find(keys, "api_key_env").is_some();
-    if takes_credential && INLINE_CREDENTIALS.contains(&plain.as_str()) {
-        let expected = "api_key_env or api_key_file: credentials are never in the configuration";
+    let place = ["api_key", "secret"].into_iter().find(|place| keys::find(keys, &format!("{place}_env")).is_some());
+    if let Some(place) = place.filter(|_| INLINE_CREDENTIALS.contains(&plain.as_str())) {
+        let expected = format!("{place}_env or {place}_file: credentials are never in the configuration");
         return report.say(path, value, "a credential", expected, None);
     }
     let meant = nearest(path.last(), keys.iter().map(|key| key.name));

@@ -6,6 +6,7 @@ use super::keys::{Key, ROOT, Shape};
 use super::*;
 
 mod limits;
+mod notifications;
 
 const KEY: &str = "bb_live_secret0123456789";
 const OTHER_KEY: &str = "bu_live_secret0123456789";
@@ -173,6 +174,7 @@ fn the_schema_takes_the_defaults_and_the_example_and_refuses_what_is_unknown() {
             EXAMPLE,
             include_str!("../../tests/fixtures/config/good/full.toml"),
             include_str!("../../tests/fixtures/config/good/contract.toml"),
+            include_str!("../../tests/fixtures/config/good/notifications.toml"),
             LIMITS,
             VERSIONS,
         ] {

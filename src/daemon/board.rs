@@ -48,7 +48,7 @@ impl Board {
             .or_else(|| daemon.map(|still| format!("the daemon's own loop has not turned for {}", human(still))))
     }
 
-    fn mode(&self) -> Mode {
+    pub(super) fn mode(&self) -> Mode {
         if self.enforcing.load(Ordering::Relaxed) { Mode::Enforce } else { Mode::Observe }
     }
 }

@@ -9,10 +9,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::config::{AccountSettings, Config};
+use crate::config::{AccountSettings, Config, Secrets};
 use crate::daemon::account::{AccountLoop, Control, in_our_time};
 use crate::daemon::pulse::Pulse;
-use crate::domain::name::{AccountName, Provider};
+use crate::domain::name::{AccountName, Provider, ReceiverName};
 use crate::domain::record::{Lived, Recall, Record};
 use crate::domain::view::Mode;
 use crate::engine::{Engine, Lately, Pass, Runtime, Terms};
@@ -31,6 +31,8 @@ const CONTROL_QUEUE: usize = 64;
 pub struct Setup {
     pub config: Config,
     pub keys: BTreeMap<AccountName, SecretString>,
+    /// What each receiver of notifications is reached by.
+    pub secrets: BTreeMap<ReceiverName, Secrets>,
 }
 
 /// What the loops share.

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use crate::domain::activity::Finding;
 use crate::domain::fault::Fault;
 use crate::domain::hold::Hold;
-use crate::domain::name::{AccountName, PolicyName, SessionId, words};
+use crate::domain::name::{AccountName, Kind, PolicyName, Provider, SessionId, words};
 use crate::domain::release::{Release, RequestOutcome};
 use crate::domain::time::{SignedDuration, Timestamp};
 use crate::domain::verdict::{Limit, VerdictWord};
@@ -56,6 +58,8 @@ pub enum What {
     TagUnreadable { id: SessionId, policy: PolicyName, tag: String, found: String, why: String },
     /// Observe mode would have released this one now.
     WouldRelease { id: SessionId, policy: PolicyName, limit: Limit, reason: String },
+    /// A release is coming; told once per session, policy and deadline, where the policy wants that.
+    Coming(Box<Coming>),
     /// A release request is about to be sent, the intent is on disk.
     Requesting { release: Box<Release> },
     /// A release request met this. `overrun` only for the first request of a session that was sent.
@@ -72,8 +76,8 @@ pub enum What {
     Refused { fault: Fault, again_at: Timestamp },
     /// The whole key is silent until then (ours), as the provider asked.
     Silenced { until: Timestamp },
-    /// `max_release_fraction` tripped.
-    Tripped { requested: usize, live: usize },
+    /// `max_release_fraction` tripped, at this time (ours).
+    Tripped { at: Timestamp, requested: usize, live: usize },
     /// The fraction holds no longer.
     Untripped { by_operator: bool },
     /// The account's budgets have more groups than are counted: those beyond count as having spent nothing.
@@ -82,6 +86,24 @@ pub enum What {
     Reappeared { id: SessionId },
     /// An intent could not be written, so that nothing was sent.
     BooksRefused { id: SessionId, why: String },
+}
+
+/// A release that is coming, unless somebody holds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Coming {
+    pub provider: Provider,
+    pub id: SessionId,
+    pub kind: Kind,
+    pub region: Option<String>,
+    pub policy: PolicyName,
+    pub limit: Limit,
+    /// The provider's time, as in all that is told of a release.
+    pub deadline: Timestamp,
+    /// The deadline, or the end of an operator's hold that lasts longer.
+    pub release_at: Timestamp,
+    /// Why it will be due, as a sentence.
+    pub reason: String,
+    pub metadata: Value,
 }
 
 /// How an account stands, for its gauges: each takes the place of the one before it. Instants are ours, but for those of releases.

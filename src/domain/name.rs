@@ -53,6 +53,10 @@ name! {
     PolicyName
 }
 name! {
+    /// Somebody who is told, as named in the configuration.
+    ReceiverName
+}
+name! {
     /// A session's identifier at its provider: opaque, whatever it looks like.
     SessionId
 }

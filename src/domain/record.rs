@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use crate::domain::activity::Activity;
-use crate::domain::name::{AccountName, Kind, PolicyName, Provider, SessionId};
+use crate::domain::name::{AccountName, Kind, PolicyName, Provider, ReceiverName, SessionId};
+use crate::domain::notice::Notice;
 use crate::domain::release::Release;
 use crate::domain::session::Session;
 use crate::domain::time::{SignedDuration, Timestamp};
@@ -26,6 +27,10 @@ pub enum Record {
     Tripped { account: AccountName, at: Timestamp },
     /// Where the account is now: provider, address and project. What was written before it moved is about other sessions.
     Home { account: AccountName, home: String },
+    /// Something that a receiver is to be told; once written, the same id of the same receiver changes nothing.
+    Notice { receiver: ReceiverName, notice: Box<Notice> },
+    /// A receiver has these, or they were given up.
+    Told { receiver: ReceiverName, ids: Vec<String>, at: Timestamp },
     /// A poll opened a new allowance of `max_releases_per_poll`.
     Allowance { account: AccountName, opened_at: Timestamp },
 }
@@ -62,6 +67,15 @@ pub struct Lived {
     pub until: Timestamp,
     /// It is known to be over: of the others, those may live that the next listing shows.
     pub over: bool,
+}
+
+/// What the books know of one receiver.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Untold {
+    /// What it is still to be told, in order.
+    pub notices: Vec<Notice>,
+    /// Ids of what it was told lately.
+    pub told: Vec<String>,
 }
 
 /// What the books know of one account when its engine starts.

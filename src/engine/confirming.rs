@@ -7,6 +7,7 @@ use crate::domain::exchange::Exchange;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::listing::Complete;
 use crate::domain::name::SessionId;
+use crate::domain::record::Record;
 use crate::domain::release::{Outcome, RequestOutcome};
 use crate::domain::session::{Phase, Session};
 use crate::domain::time::{SignedDuration, Timestamp, between, floor_millis, later};
@@ -237,14 +238,15 @@ impl Engine {
         settled
     }
 
-    /// The row is final: written, told, and the session never asked for again.
+    /// The row is final: told, written, and the session never asked for again. In this order: killed between the two, the next life finds the row open,
+    /// settles it again, and whoever was told hears the same fact under the same id; the other way round nobody would ever be told.
     fn finish(&mut self, id: &SessionId, now: Timestamp) {
         self.forget_read(id);
-        self.write_row(id);
         let theirs = floor_millis(self.moment(now).theirs);
         let Some(flight) = self.flights.remove(id) else { return };
         let (parts, ended_at) = (flight.row.parts.clone(), flight.row.ended_at);
         let release = Box::new(flight.row);
+        let row = release.clone();
         self.tally.count(&release);
         let took = between(release.requested_at, theirs).max(SignedDuration::ZERO);
         self.tell(match release.outcome {
@@ -252,6 +254,7 @@ impl Engine {
             Outcome::AlreadyEnded => What::AlreadyEnded { release },
             Outcome::Requested | Outcome::Denied | Outcome::Failed | Outcome::Stuck => What::Failed { release },
         });
+        self.write(Record::Release(row));
         self.close(id, parts, ended_at, now);
     }
 }

@@ -48,6 +48,7 @@ impl Engine {
         self.note_what_is_due(id, moment);
         self.keep_from_line(id, now);
         self.count_shadows(id, moment);
+        self.announce(id, moment);
     }
 
     fn judged(&self, tracked: &Tracked, beside: Option<&PolicyName>, now: Moment) -> Judgement {

@@ -233,6 +233,7 @@ impl Engine {
         let lives = |id: &SessionId| self.roster.get(id).is_some();
         self.would_release.forget(lives, now);
         self.shadowed.forget(lives, now);
+        self.announced.forget(lives);
         self.done.retain(|_, done| later(done.at, DONE_KEPT) > now);
         self.rails.roll(self.moment(now));
         self.runtime.settle(self.polling.whole, self.moment(now).theirs);

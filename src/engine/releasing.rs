@@ -115,13 +115,15 @@ impl Engine {
 
     pub(super) fn tell_tripped(&mut self, now: Moment) {
         let (requested, live) = (self.rails.requested_since(self.resumed_at(), now), self.rails.live_in_window(self.roster.len()));
-        self.tell(What::Tripped { requested, live });
+        let at = self.rails.tripped(self.resumed_at(), now).unwrap_or(now.ours);
+        self.tell(What::Tripped { at, requested, live });
     }
 
     pub(super) fn tell_untripped(&mut self, now: Moment) {
         if let Some(by_operator) = self.rails.untrip(self.resumed_at(), now) {
             self.census.dirty = true;
             self.tell(What::Untripped { by_operator });
+            self.announce_all(now);
         }
     }
 

@@ -359,6 +359,7 @@ fn an_early_answer_of_a_clock_that_was_set_back_gives_no_negative_overrun() {
     assert_eq!(row(&drained(&mut engine)).map(|row| row.overrun), Some(SignedDuration::ZERO));
 }
 
+mod announcing;
 mod asking;
 mod census;
 mod confirming;

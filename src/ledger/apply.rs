@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
+use super::notices;
 use super::rows::{RELEASE_COLUMNS, length, millis, release_values};
 use crate::domain::activity::Activity;
 use crate::domain::name::{AccountName, SessionId};
@@ -27,6 +28,8 @@ pub(super) fn record(books: &Connection, record: &Record) -> rusqlite::Result<()
         Record::Polled { account, at, gap_after } => polled(books, account, *at, *gap_after),
         Record::Tripped { account, at } => note(books, account, "tripped_at", *at),
         Record::Home { account, home } => settle_down(books, account, home),
+        Record::Notice { receiver, notice } => notices::notice(books, receiver, notice),
+        Record::Told { receiver, ids, at } => notices::told(books, receiver, ids, *at),
         Record::Allowance { account, opened_at } => note(books, account, "allowance_opened_at", *opened_at),
     }
 }

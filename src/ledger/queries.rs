@@ -7,13 +7,14 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::fault::{LedgerFault, Place};
 use super::lived;
+use super::notices;
 use super::report::{self, By};
 use super::rows::{self, account, instant, maybe_instant, millis, session, word};
 use crate::config::StorePath;
 use crate::domain::activity::Activity;
 use crate::domain::hold::{OperatorHold, Orders, Pause};
-use crate::domain::name::{AccountName, PolicyName, SessionId};
-use crate::domain::record::{Lived, Recall};
+use crate::domain::name::{AccountName, PolicyName, ReceiverName, SessionId};
+use crate::domain::record::{Lived, Recall, Untold};
 use crate::domain::release::Release;
 use crate::domain::time::{SignedDuration, Timestamp, later};
 use crate::domain::verdict::Limit;
@@ -97,6 +98,11 @@ impl Reader {
     /// session that is not known to be over, which is ours.
     pub fn lived(&self, account: &AccountName, since: Timestamp, each: impl FnMut(Lived)) -> Result<(), LedgerFault> {
         self.ask(|books| lived::lived(books, account, since, each))
+    }
+
+    /// What a receiver is still to be told, and what it was told since then.
+    pub fn untold(&self, receiver: &ReceiverName, since: Timestamp) -> Result<Untold, LedgerFault> {
+        self.ask(|books| notices::untold(books, receiver, since))
     }
 
     /// The sessions seen or over last, the latest first, until `each` has heard enough; [`Self::lived`] says what of them.

@@ -14,11 +14,16 @@ const EXPIRED_HOLDS_KEPT: SignedDuration = SignedDuration::from_hours(24);
 /// How long a `resume` is remembered: what it lifts holds for an hour.
 const RESUMES_KEPT: SignedDuration = SignedDuration::from_hours(24);
 
+/// How long it is known what a receiver was told: longer than anything is tried again, and than a session lives that was announced.
+const NOTICES_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+
 /// Forgets one batch; true where there is more. A release that is not final is never forgotten, nor is what observe mode counted for a session that is
 /// still seen: it would be counted again.
 pub(super) fn forget_some(books: &Connection, retention: SignedDuration, now: Timestamp) -> rusqlite::Result<bool> {
     let mut more = forget(books, "holds WHERE session IN (SELECT session FROM holds WHERE until_at < ?1", later(now, -EXPIRED_HOLDS_KEPT))?;
     more |= forget(books, "resumes WHERE account IN (SELECT account FROM resumes WHERE resumed_at < ?1", later(now, -RESUMES_KEPT))?;
+    let notices = "notices WHERE rowid IN (SELECT rowid FROM notices WHERE noticed_at < ?1";
+    more |= forget(books, notices, later(now, -NOTICES_KEPT))?;
     if retention.is_zero() {
         return Ok(more);
     }

@@ -10,7 +10,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub(super) const APPLICATION_ID: u32 = 0x5352_7072;
 
 /// The steps from an empty file to today's tables; a step that was released is never edited. The format's number is how many of them a file has had.
-pub(super) const MIGRATIONS: &[&str] = &[FORMAT_1, FORMAT_2, FORMAT_3];
+pub(super) const MIGRATIONS: &[&str] = &[FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4];
 
 /// The format that this program reads and writes.
 pub(super) const FORMAT: u32 = MIGRATIONS.len() as u32;
@@ -169,6 +169,20 @@ const FORMAT_3: &str = "
     INSERT INTO would_release_3 SELECT account, id, policy, limit_word, 0, counted_at FROM would_release;
     DROP TABLE would_release;
     ALTER TABLE would_release_3 RENAME TO would_release;
+";
+
+/// What receivers are to be told, and were: in the order in which it happened, which is that of `rowid`.
+const FORMAT_4: &str = "
+    CREATE TABLE notices (
+        receiver TEXT NOT NULL,
+        id TEXT NOT NULL,
+        notice TEXT NOT NULL,
+        noticed_at INTEGER NOT NULL,
+        told_at INTEGER,
+        PRIMARY KEY (receiver, id)
+    ) STRICT;
+    CREATE INDEX notices_untold ON notices (receiver) WHERE told_at IS NULL;
+    CREATE INDEX notices_by_time ON notices (noticed_at);
 ";
 
 /// The format of an open file; zero for a new one.

@@ -11,6 +11,7 @@ use crate::domain::verdict::Limit;
 
 mod bounds;
 mod faults;
+mod notices;
 mod power;
 mod sessions;
 

@@ -26,6 +26,7 @@ use crate::provider::{Exchange, RequestTrace};
 pub use call::{Body, Call};
 pub(super) use detail::unreadable;
 use redact::Redactor;
+pub use retry_after::asked as retry_after;
 
 /// What is read of a listing: some 60,000 sessions.
 pub(super) const LISTING_CAP: usize = 64 << 20;
@@ -241,6 +242,16 @@ fn headers(name: HeaderName, key: &str) -> Result<HeaderMap, String> {
     let mut value = HeaderValue::from_str(key).map_err(|_| "the API key holds characters that no header can carry".to_owned())?;
     value.set_sensitive(true);
     Ok(HeaderMap::from_iter([(name, value), (ACCEPT, HeaderValue::from_static("application/json"))]))
+}
+
+/// A client for an address that is no provider's: as careful as theirs, and without a key.
+pub fn plain_client(address: &Url, timeout: Duration) -> Result<reqwest::Client, String> {
+    builder(address, timeout).build().map_err(|error| format!("no HTTP client can be made: {}", root_cause(&error.without_url())))
+}
+
+/// Why a request came to nothing, without its address.
+pub fn why_broken(error: reqwest::Error) -> String {
+    root_cause(&error.without_url())
 }
 
 /// The roots that are built in stand beside the system's, so that an image without a certificate store works.

@@ -42,7 +42,8 @@ pub(super) fn count(metrics: &Metrics, event: &Event) {
         What::Tripped { .. } => metrics.guardrail_tripped.with_label_values(&[account]).set(1),
         What::Untripped { .. } => metrics.guardrail_tripped.with_label_values(&[account]).set(0),
         What::BooksRefused { .. } => metrics.books_writable.set(0),
-        What::AlreadyEnded { .. }
+        What::Coming(_)
+        | What::AlreadyEnded { .. }
         | What::Stuck { .. }
         | What::Failed { .. }
         | What::Refused { .. }

@@ -3,7 +3,7 @@
 use tracing::{debug, error, info, warn};
 
 use super::standing::News;
-use crate::domain::event::{Event, PollOutcome, What};
+use crate::domain::event::{Coming, Event, PollOutcome, What};
 use crate::domain::fault::Fault;
 use crate::domain::name::AccountName;
 use crate::domain::release::{Release, RequestOutcome};
@@ -26,11 +26,15 @@ pub(super) fn write(event: &Event, news: News) {
         What::ShadowWouldRelease { id, policy, limit, reason } => {
             info!(%account, session = %id, %policy, %limit, %reason, "this shadow policy would release this session; nothing is done");
         }
+        What::Coming(coming) => {
+            let Coming { id, policy, limit, release_at, reason, .. } = &**coming;
+            info!(%account, session = %id, %policy, %limit, release_at = %rfc3339(*release_at), %reason, "will release this session, unless it is held");
+        }
         What::Refused { fault, again_at } => {
             error!(%account, %fault, again_at = %rfc3339(*again_at), "the provider refuses the account's credential; replace it or its rights");
         }
         What::Silenced { until } => warn!(%account, until = %rfc3339(*until), "the provider asked for silence; calling nothing until then"),
-        What::Tripped { requested, live } => {
+        What::Tripped { requested, live, .. } => {
             error!(
                 %account, requested, live,
                 "max_release_fraction reached; releasing nothing until the hour has rolled on, or `session-reaper resume`"

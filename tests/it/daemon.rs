@@ -25,3 +25,5 @@ mod shown;
 mod silence;
 mod stopping;
 mod store;
+mod supervised;
+mod telling;

@@ -25,6 +25,7 @@ const FLOORS: &[Floor] = &[
     floor("engine", &["domain", "policy", "evidence", "guardrails", "settle"], &[]),
     floor("clock", &["domain"], &[]),
     floor("signals", &["domain"], &[]),
+    floor("supervisor", &["domain"], &[]),
     floor(
         "provider",
         &["domain"],
@@ -35,7 +36,15 @@ const FLOORS: &[Floor] = &[
     ),
     floor("ledger", &["domain"], &[("config", "where the store is, or that it is in memory")]),
     floor("metrics", &["domain"], &[("config", "every configured account's series begin at zero")]),
-    floor("telemetry", &["domain", "metrics"], &[]),
+    floor(
+        "notify",
+        &["domain", "metrics", "ledger", "clock"],
+        &[
+            ("config", "who is told, of what, and in which words"),
+            ("provider", "a receiver is asked with the same care as a provider: one recipe for clients"),
+        ],
+    ),
+    floor("telemetry", &["domain", "metrics", "notify"], &[]),
     floor(
         "executor",
         &["domain", "engine", "provider", "ledger"],

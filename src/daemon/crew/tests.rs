@@ -32,7 +32,7 @@ fn setup(base_url: &str) -> Setup {
         account.requests_per_second = 1_000.0;
     });
     let keys = config.accounts.iter().map(|account| (account.name.clone(), SecretString::from("k"))).collect();
-    Setup { config, keys }
+    Setup { config, keys, secrets: BTreeMap::new() }
 }
 
 fn nobody(setup: &Setup) -> Setup {

@@ -29,6 +29,7 @@ fn everything() -> Terms {
         idle: Some(Idle { limit: mins(30), without_evidence: WithoutEvidence::Keep }),
         max_running: Some(MaxRunning { count: 1, per: Some(Per::Metadata("team".to_owned())), release: Order::Oldest }),
         budget: Some(budget(minutes)),
+        warn_before: None,
     };
     let policy = |name: &str, selector, limits, shadow| Policy { name: name.into(), selector, rule: Rule::Limits(limits), shadow };
     let policies = [

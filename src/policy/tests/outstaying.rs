@@ -80,7 +80,7 @@ fn limits() -> impl Strategy<Value = Limits> {
     });
     use proptest::option::weighted;
     (weighted(0.5, max_age), weighted(0.5, idle), weighted(0.4, max_running), weighted(0.4, budget))
-        .prop_map(|(max_age, idle, max_running, budget)| Limits { max_age, idle, max_running, budget })
+        .prop_map(|(max_age, idle, max_running, budget)| Limits { max_age, idle, max_running, budget, warn_before: None })
 }
 
 fn any_policies() -> impl Strategy<Value = Vec<Policy>> {

@@ -174,6 +174,7 @@ fn policies_of(case: Case) -> Vec<Policy> {
             time_zone: jiff::tz::TimeZone::UTC,
             release: Order::Oldest,
         }),
+        warn_before: None,
     };
     let everything = |name: &str, rule, shadow| Policy { name: name.into(), selector: Selector::All, rule, shadow };
     let front = match case.place {

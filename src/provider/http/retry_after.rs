@@ -13,7 +13,7 @@ const FIRST_EPOCH: f64 = 1e9;
 
 /// The wait that an answer asks for: `retry-after-ms`, else `Retry-After` in seconds or as a date, else `retry_after_seconds` in the body. Dates are relative
 /// to `now`, the answer's own date.
-pub(super) fn asked(headers: &HeaderMap, body: &[u8], now: Timestamp) -> Option<SignedDuration> {
+pub fn asked(headers: &HeaderMap, body: &[u8], now: Timestamp) -> Option<SignedDuration> {
     let millis = || text(headers, "retry-after-ms").and_then(number).and_then(|millis| seconds(millis / 1_000.0));
     let after = || text(headers, RETRY_AFTER.as_str()).and_then(|text| number(text).map_or_else(|| until(text, now), seconds));
     millis().or_else(after).or_else(|| in_body(body).and_then(seconds))

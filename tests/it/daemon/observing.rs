@@ -94,3 +94,19 @@ fn an_account_may_come_and_go_by_a_reload() {
     assert_eq!(names, ["research"]);
     assert!(!daemon.get("/metrics").1.contains("account=\"growth\""), "what is gone is shown no longer");
 }
+
+/// Nobody sends a signal: the file is found changed, half a file is waited for, and a fault in it keeps what stands.
+#[test]
+fn a_file_that_was_changed_is_taken_over_by_itself() {
+    let stage = Stage::playing(&Script { mode: "observe", ..Script::default() });
+    let daemon = stage.daemon();
+    daemon.is_ready();
+    let id = stage.due_in(-60_000);
+    daemon.is_held(&id, "observe");
+    stage.write(&Script { top: "pol_interval = \"1s\"", ..Script::default() });
+    eventually("the fault is found", || (daemon.metric("session_reaper_config_last_reload_successful", &[]) == 0.0).then_some(()));
+    assert!(stage.requested().is_empty());
+    stage.write(&Script::default());
+    daemon.comes_to(&id, "confirmed");
+    assert_eq!(daemon.metric("session_reaper_config_last_reload_successful", &[]), 1.0);
+}

@@ -4,6 +4,7 @@ mod activity;
 mod agents;
 mod api;
 mod daemon;
+mod hook;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub(super) use self::activity::left;
 pub(super) use self::agents::linked;
 pub(super) use self::api::Api;
 pub(super) use self::daemon::Daemon;
+pub(super) use self::hook::{Hook, Manner};
 use crate::support::{Process, eventually, session_reaper};
 
 /// The limit of the policy `ci`, which is the one that the usual script releases by.

@@ -57,6 +57,7 @@ fn limits(cut: &mut Cut<'_>) -> Limits {
             time_zone: zone(cut),
             release: order(cut),
         }),
+        warn_before: None,
     }
 }
 
