@@ -98,11 +98,12 @@ def promtool(binaries, *arguments, given=None):
 
 
 def configure(folder, provider):
-    """config/team.toml as it stands, but for where the providers are and where to listen."""
+    """config/team.toml as it stands, but for where the providers are and where to listen, and with somebody who is told, so that those metrics are served."""
     text = (ROOT / "config/team.toml").read_text()
     for name, path in (("browserbase", ""), ("browser-use", "/api/v2")):
         text = text.replace(f'provider = "{name}"', f'provider = "{name}"\nbase_url = "{provider}{path}"')
     text = text.replace("127.0.0.1:9753", "127.0.0.1:0").replace('# token_file = "token"', 'token_file = "token"')
+    text += f'\n[[notifications]]\nname = "nobody"\nkind = "webhook"\nurl = "{provider}/nowhere"\n'
     (folder / "token").write_text(TOKEN)
     (folder / "session-reaper.toml").write_text(text)
 
