@@ -1,12 +1,13 @@
-"""Runs the TypeScript samples of deploy/TEAM.md with the official clients, and has the program say which policies of config/team.toml govern what they made.
+"""Checks and runs the TypeScript samples of deploy/TEAM.md with the official clients, and has the program say which policies of config/team.toml govern what
+they made.
 
-The samples name no types, so that they are JavaScript as they stand and need no compiler. Only where to find the provider is put in, where the client does
-not take it from the environment.
+Only where to find the provider is put in, where the client does not take it from the environment.
 """
 
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from checks import check
@@ -16,17 +17,24 @@ from governed import KEYS, governed_by, samples
 EXPECTED = [{"session.id": "ci"}, {"browser.id": "development", "task.sessionId": "teams"}]
 
 
+STRICTLY = ["--strict", "--skipLibCheck", "--module", "nodenext", "--target", "es2022"]
+
+
+def node(*arguments, **environment):
+    """What it prints."""
+    run = subprocess.run(["node", *arguments], env=os.environ | environment, stdout=subprocess.PIPE, text=True)
+    check(run.returncode == 0, f"{arguments[0]} found fault:\n{run.stdout}")
+    return run.stdout
+
+
 def run(environment, sample, made, provider):
     """The sample as a module beside the clients; gives the ids of what it made."""
-    module = Path(environment, f"sample-{os.getpid()}.mjs")
     sample = sample.replace("new BrowserUse()", f'new BrowserUse({{ baseUrl: "{provider}/api/v2" }})')
-    module.write_text(f"{sample}\nconsole.log([{', '.join(made)}].join('\\n'));\n")
-    try:
-        node = subprocess.run(["node", module], env=os.environ | KEYS | {"BROWSERBASE_BASE_URL": provider}, stdout=subprocess.PIPE, text=True)
-    finally:
-        module.unlink()
-    check(node.returncode == 0, "a sample that runs")
-    return node.stdout.split()
+    with tempfile.TemporaryDirectory(dir=environment) as folder:
+        module = Path(folder, "sample.ts")
+        module.write_text(f"{sample}\nconsole.log([{', '.join(made)}].join('\\n'));\n")
+        node(f"{environment}/node_modules/typescript/bin/tsc", *STRICTLY, module)
+        return node(module.with_suffix(".js"), BROWSERBASE_BASE_URL=provider, **KEYS).split()
 
 
 def main(environment, provider, program):

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the TypeScript samples of deploy/TEAM.md with the pinned official clients.
+# Checks the TypeScript samples of deploy/TEAM.md with the pinned compiler, and runs them with the pinned official clients.
 # Usage: typescript.sh ENVIRONMENT BASE_URL PROGRAM
 # ENVIRONMENT is the name of a folder for the clients, made when missing, and reused. PROGRAM is session-reaper.
 # Exits with 77 and the reason where the clients cannot be had: no Python, no Node, too old a Node, or no package registry in reach.

@@ -98,11 +98,12 @@ def promtool(binaries, *arguments, given=None):
 
 
 def configure(folder, provider):
-    """config/team.toml as it stands, but for where the providers are and where to listen."""
+    """config/team.toml as it stands, but for where the providers are and where to listen, and with somebody who is told, so that those metrics are served."""
     text = (ROOT / "config/team.toml").read_text()
     for name, path in (("browserbase", ""), ("browser-use", "/api/v2")):
         text = text.replace(f'provider = "{name}"', f'provider = "{name}"\nbase_url = "{provider}{path}"')
     text = text.replace("127.0.0.1:9753", "127.0.0.1:0").replace('# token_file = "token"', 'token_file = "token"')
+    text += f'\n[[notifications]]\nname = "nobody"\nkind = "webhook"\nurl = "{provider}/nowhere"\n'
     (folder / "token").write_text(TOKEN)
     (folder / "session-reaper.toml").write_text(text)
 
@@ -121,7 +122,7 @@ def start_daemon(stack, folder, program):
     configure(folder, provider)
     run = [program, "run", "--config", folder / "session-reaper.toml"]
     daemon = Process(stack, folder, "daemon", *run, BROWSERBASE_API_KEY="bb_demo", BROWSER_USE_API_KEY="bu_demo")
-    address = daemon.line(r"(127\.0\.0\.1:[1-9]\d*)")
+    address = daemon.line(r"watching in [^\n]*?(127\.0\.0\.1:\d+)")
     eventually("the daemon is ready", lambda: '"ok"' in (get(f"http://{address}/readyz") or ""))
     return daemon, address
 
