@@ -8,7 +8,6 @@ mod family;
 mod process;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::SystemTime;
 
 use prometheus::proto::MetricFamily;
 use prometheus::{CounterVec, GaugeVec, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
@@ -41,8 +40,6 @@ macro_rules! metrics {
         #[derive(Clone, Debug)]
         pub struct Metrics {
             registry: Registry,
-            /// When they were made, as seconds since the Unix epoch: about when the process started.
-            began: f64,
             $($(#[doc = $help])+ pub $field: $kind,)+
         }
 
@@ -55,8 +52,7 @@ macro_rules! metrics {
                     let $field = <$kind as Family>::declare($name, concat!($($help),+).trim(), &[$($label),*], buckets)?;
                     registry.register(Box::new($field.clone()))?;
                 )+
-                let began = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-                Ok(Self { registry, began, $($field),+ })
+                Ok(Self { registry, $($field),+ })
             }
 
             /// Drops every series for which `keep` says no.
@@ -251,7 +247,7 @@ impl Metrics {
     /// Everything, the process's own figures included.
     pub fn gather(&self) -> Vec<MetricFamily> {
         let mut families = self.registry.gather();
-        families.extend(process::gather(self.began));
+        families.extend(process::gather());
         families
     }
 

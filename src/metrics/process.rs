@@ -9,9 +9,8 @@ use prometheus::{Counter, Gauge};
 /// The unit of times in `/proc/*/stat`: USER_HZ, which is 100 on every architecture that Rust's Linux targets support.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Read afresh for each scrape; what cannot be read is left out. `began`: about when the process started, for where `/proc` shows nothing of the system, as
-/// in a unit of systemd with `ProcSubset=pid`.
-pub(super) fn gather(began: f64) -> Vec<MetricFamily> {
+/// Read afresh for each scrape; what cannot be read is left out.
+pub(super) fn gather() -> Vec<MetricFamily> {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let system = fs::read_to_string("/proc/stat").unwrap_or_default();
@@ -19,11 +18,7 @@ pub(super) fn gather(began: f64) -> Vec<MetricFamily> {
         counter("process_cpu_seconds_total", "User and system CPU time spent.", cpu_seconds(&stat)),
         gauge("process_open_fds", "Open file descriptors.", open_fds()),
         gauge("process_resident_memory_bytes", "Resident memory size.", resident_bytes(&status)),
-        gauge(
-            "process_start_time_seconds",
-            "Start time of the process since the Unix epoch.",
-            start_time(&stat, &system).or(field(&stat, 22).map(|_| began)),
-        ),
+        gauge("process_start_time_seconds", "Start time of the process since the Unix epoch.", start_time(&stat, &system)),
     ];
     figures.into_iter().flatten().flatten().collect()
 }
