@@ -47,6 +47,8 @@ export HOME="$here/home" CONTAINERS_CONF="$here/containers.conf" LD_LIBRARY_PATH
 cat >"$CONTAINERS_CONF.$$" <<CONF
 [engine]
 conmon_path = ["$here/usr/bin/conmon"]
+# It calls podman when a container has ended, and podman waits to be called.
+conmon_env_vars = ["LD_LIBRARY_PATH=$LD_LIBRARY_PATH"]
 runtime = "runc"
 [engine.runtimes]
 runc = ["$here/usr/sbin/runc"]
