@@ -67,7 +67,8 @@ fn seeds_of_browser_use_are_pages_that_add_up_and_pages_that_do_not() {
 #[test]
 fn seeds_of_the_configuration_are_valid_and_faulty() {
     let outcomes = seeds("configuration", |input| oracles::configuration(input).expect("a text").is_ok());
-    let valid = ["browser_use_by_api_version.toml", "browser_use_by_base_url.toml", "contract.toml", "full.toml", "limits.toml"];
+    let valid =
+        ["browser_use_by_api_version.toml", "browser_use_by_base_url.toml", "contract.toml", "full.toml", "limits.toml", "notifications.toml"];
     assert_eq!(those(&outcomes, |valid| *valid), valid);
 }
 

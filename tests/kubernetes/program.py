@@ -7,12 +7,16 @@ import sys
 import tempfile
 from pathlib import Path
 
+from rendered import output
 from together import environment
 
 KEYS = "/run/secrets/session-reaper/"
 
 
 def is_accepted_by_the_program(program, rendering):
+    image, version = rendering.container["image"], output(program, "--version").split()[1]
+    if "@" not in image and not image.endswith(f":{version}"):
+        sys.exit(f"failed: {rendering.name}: {image} is not of version {version}")
     effective = checked(program, rendering)
     for what, holds in expectations(rendering, effective).items():
         if not holds:

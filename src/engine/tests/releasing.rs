@@ -139,3 +139,20 @@ fn a_single_pass_waits_a_little_for_its_turn_to_release_and_not_for_long_and_a_d
         assert_eq!(engine.poll_timeout(now()).is_some_and(|at| at <= turn), waits, "{pass:?} {per_second}");
     }
 }
+
+#[test]
+fn an_end_is_told_before_its_row_is_written_and_trouble_too() {
+    let told =
+        |command: &Command| matches!(command, Command::Tell(Event { what: What::Confirmed { .. } | What::Failed { .. } | What::Stuck { .. }, .. }));
+    let written = |command: &Command| matches!(command, Command::Write(Record::Release(row)) if row.outcome != Outcome::Requested);
+    let in_order =
+        |commands: &[Command]| commands.iter().position(told).zip(commands.iter().position(written)).is_some_and(|(told, written)| told < written);
+    let (mut engine, asked) = asked_once(Ok(Some(running())));
+    let soon = later(asked, secs(2));
+    tick(&mut engine, soon);
+    engine.handle(Input::Read { id: "a".into(), answer: exchange(Ok(ended(soon)), soon) }, soon);
+    assert!(in_order(&drained(&mut engine)), "confirmed");
+    let mut engine = by(terms());
+    list(&mut engine, listing(vec![running()]), now());
+    assert!(in_order(&answer(&mut engine, "a", Err(fault(FaultKind::Rejected)), now())), "failed");
+}

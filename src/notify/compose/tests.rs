@@ -85,6 +85,7 @@ fn one_fact_has_one_id_whenever_it_is_told_and_another_has_another() {
     let again = Release { deadline: at(1), ..confirmed() };
     let other_life = Release { life: Some("b-2".into()), ..confirmed() };
     let others = [again, other_life].map(|release| told(What::Confirmed { release: Box::new(release), took: mins(0) }).id);
+    assert_ne!(id(Topic::Stuck, &["ab", "c"]), id(Topic::Stuck, &["a", "bc"]));
     let all: BTreeSet<&String> = ids.iter().chain(&others).collect();
     assert_eq!(all.len(), 8);
     assert!(all.iter().all(|id| id.starts_with("evt_") && id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))));

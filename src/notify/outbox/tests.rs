@@ -117,9 +117,17 @@ fn what_is_a_day_old_is_given_up_after_one_more_try_and_nothing_before_that() {
     outbox.take(almost);
     assert_eq!(outbox.answered(&refused(), almost, NO_JITTER), Some(Settled::Again(1)));
     let late = later(almost, secs(1));
+    pushed(&mut outbox, &["b"], almost);
     outbox.take(late);
     assert_eq!(outbox.answered(&refused(), late, NO_JITTER), Some(Settled::GivenUp(ids(&["a"]))));
-    assert_eq!((outbox.queued(), outbox.next_at()), (0, None));
+    assert_eq!((outbox.queued(), outbox.next_at()), (1, Some(later(almost, secs(10)))), "what came later is tried still");
+    let mut outbox = with(Untold { notices: vec![notice("a", at(0)), notice("b", late)], told: Vec::new() });
+    outbox.most_in_batch = 1;
+    let week = later(at(0), SignedDuration::from_hours(24 * 7));
+    outbox.failures = 8;
+    assert_eq!(leaving(&mut outbox, week), Some(ids(&["a"])));
+    assert_eq!(outbox.answered(&refused(), week, NO_JITTER), Some(Settled::GivenUp(ids(&["a"]))));
+    assert_eq!(outbox.next_at(), Some(later(week, secs(256))), "and no sooner than the receiver is asked again");
 }
 
 #[test]

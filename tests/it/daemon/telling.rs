@@ -1,6 +1,6 @@
 //! People are told what happened, each thing once and in order, however their receivers behave; and no release waits for that.
 
-mod digest;
+mod office;
 
 use std::collections::BTreeSet;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! The digest of a day, from the books, at its hour; inside this process, where an hour can be seconds away.
+//! Receivers inside this process, where the hour of a digest can be seconds away, and ten thousand things can happen at once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use session_reaper::metrics::Metrics;
 use session_reaper::notify::{Ground, Notifier, Receivers};
 
 use super::super::stage::{Hook, Manner};
+use crate::support::eventually;
 
 const CONFIGURATION: &str = r#"
 [[accounts]]
@@ -71,17 +72,19 @@ fn confirmed(id: &str, account: &str, at: Timestamp) -> Record {
 }
 
 struct Office {
+    metrics: Metrics,
     receivers: Receivers,
     notifier: Notifier,
 }
 
 async fn office(ledger: &Ledger, hook: &Hook, digest_at: Timestamp) -> Office {
-    let ground = Ground { clock: Clock::start(), ledger: ledger.clone(), metrics: Metrics::new("0", "0").expect("sound metrics") };
+    let metrics = Metrics::new("0", "0").expect("sound metrics");
+    let ground = Ground { clock: Clock::start(), ledger: ledger.clone(), metrics: metrics.clone() };
     let notifier = Notifier::default();
     let mut receivers = Receivers::new(ground, notifier.clone());
     let secrets = BTreeMap::from([("ops".into(), Secrets { url: hook.address().into(), signing: None })]);
     receivers.follow(&[receiver(digest_at)], &secrets).await.expect("it can be reached");
-    Office { receivers, notifier }
+    Office { metrics, receivers, notifier }
 }
 
 #[test]
@@ -112,4 +115,33 @@ fn a_digest_is_told_at_its_hour_and_once_over_restarts() {
         assert!(office.receivers.end(Duration::from_secs(10)).await);
     });
     assert_eq!(hook.taken("digest").len(), 1);
+}
+
+/// More than may wait, with what is being tried.
+const TOO_MANY: usize = 10_000 + 100 + 50;
+
+#[test]
+fn past_the_bound_the_oldest_are_given_up_and_counted_and_the_rest_is_told_in_order() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let (hook, clock) = (Hook::that(Manner::Answers(503)), Clock::start());
+    let ledger = Ledger::open(&StorePath::Memory, OpenOptions { retention: SignedDuration::ZERO, now: clock.now() }).expect("books");
+    runtime.block_on(async {
+        let office = office(&ledger, &hook, later(clock.now(), SignedDuration::from_hours(1))).await;
+        let outcome = |word: &str| office.metrics.notifications.with_label_values(&["ops", word]).get();
+        let tell = |number: usize| {
+            let at = later(Timestamp::UNIX_EPOCH, SignedDuration::from_millis(number as i64));
+            office.notifier.tell(&Event { account: "growth".into(), what: What::Tripped { at, requested: number, live: 12 } });
+        };
+        tell(0);
+        tokio::task::block_in_place(|| drop(hook.hears(1)));
+        (1..TOO_MANY).for_each(tell);
+        tokio::task::block_in_place(|| eventually("the oldest are given up", || (outcome("dropped") > 0).then_some(())));
+        hook.becomes(Manner::Takes);
+        tokio::task::block_in_place(|| eventually("all is settled", || (outcome("sent") + outcome("dropped") == TOO_MANY as u64).then_some(())));
+        let told: Vec<u64> = hook.taken("guardrail").iter().map(|event| event["data"]["requested"].as_u64().expect("a number")).collect();
+        assert_eq!(told.len() as u64, outcome("sent"));
+        assert!(told.is_sorted() && told.last() == Some(&(TOO_MANY as u64 - 1)), "the latest are kept");
+        assert!(outcome("dropped") < 200, "{} are given up", outcome("dropped"));
+        assert!(office.receivers.end(Duration::from_secs(10)).await);
+    });
 }
