@@ -24,7 +24,7 @@ from promql import served
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60
 TOKEN = "a-token-of-this-test"
-PAGES = ["README.md", "ARCHITECTURE.md", "deploy/RUNBOOK.md", "deploy/TEAM.md"]
+PAGES = ["README.md", "ARCHITECTURE.md", "deploy/README.md", "deploy/RUNBOOK.md", "deploy/TEAM.md"]
 # What Grafana puts in for its variables.
 VARIABLES = {"$__rate_interval": "1m", "$account": ".+"}
 
