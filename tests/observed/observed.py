@@ -1,6 +1,7 @@
 """Has a real Prometheus watch the real daemon: the team's configuration, in observe mode, on the simulated providers, with a token before its metrics.
 
-Then everything in deploy/ and on the pages that speaks of metrics is held against what is served. Loopback only; every process ends with this one.
+Then everything in deploy/ and on the pages that speaks of metrics is held against what is served; last it watches the demonstration, and counts what that
+releases. Loopback only; every process ends with this one.
 """
 
 import json
@@ -137,10 +138,29 @@ def start_prometheus(stack, folder, binaries, address):
         check(old in text, f"prometheus.yml has {old}")
         text = text.replace(old, new)
     (home / "prometheus.yml").write_text(text)
+    return serve(stack, folder, binaries, home)
+
+
+def serve(stack, folder, binaries, home):
+    """Prometheus itself, by the configuration in this folder."""
     promtool(binaries, "check", "config", home / "prometheus.yml")
-    storage, listen = f"--storage.tsdb.path={folder}/data", "--web.listen-address=127.0.0.1:0"
-    process = Process(stack, folder, "prometheus-server", binaries / "prometheus", f"--config.file={home}/prometheus.yml", storage, listen)
+    storage, listen = f"--storage.tsdb.path={folder}/data-{home.name}", "--web.listen-address=127.0.0.1:0"
+    process = Process(stack, folder, f"server-{home.name}", binaries / "prometheus", f"--config.file={home}/prometheus.yml", storage, listen)
     return Prometheus(process.line(r'msg="?Listening on"? address=(127\.0\.0\.1:\d+)'))
+
+
+def watches_the_demonstration(stack, folder, program, binaries):
+    """What the demonstration releases is what Prometheus has counted."""
+    demo = Process(stack, folder, "demo", program, "demo", "--for", "2m")
+    address = demo.line(r"metrics\s+http://(127\.0\.0\.1:\d+)/metrics")
+    home = folder / "demonstration"
+    home.mkdir()
+    jobs = f"scrape_configs: [{{ job_name: session-reaper, scrape_interval: 1s, static_configs: [{{ targets: ['{address}'] }}] }}]\n"
+    (home / "prometheus.yml").write_text(jobs)
+    prometheus = serve(stack, folder, binaries, home)
+    promtool(binaries, "check", "metrics", given=eventually("the demonstration has metrics", lambda: get(f"http://{address}/metrics")))
+    released = "sum(session_reaper_sessions_released_total) > 0 and sum(session_reaper_saved_cost_total) > 0"
+    eventually("Prometheus has counted releases", lambda: (prometheus.query(released).get("data") or {}).get("result"))
 
 
 def offline(binaries):
@@ -239,6 +259,7 @@ def main(program, binaries):
         asked = every_name(rules, metrics, shown) + shown
         results = [answered(prometheus, place, expression) for place, expression in asked + [(rule["name"], rule["query"]) for rule in rules]]
         tells_a_bad_reload(prometheus, daemon, folder)
+        watches_the_demonstration(stack, folder, program, binaries)
     print(f"{len(metrics)} metrics, {len(rules)} rules, {len(asked)} expressions of panels and pages, {sum(map(bool, results))} with an answer already")
     print("observed: everything holds")
 
