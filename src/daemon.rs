@@ -101,8 +101,9 @@ pub async fn run(mut standing: Standing, mut setup: Setup, mut reread: Reread, m
     let board = Arc::new(flags.board(&standing, &crew));
     let bound = standing.bound.take();
     let server = bound.map(|bound| tokio::spawn(bound.serve(board.clone(), standing.telemetry.metrics().clone(), shutdown.clone())));
-    let (vigil, supervisor) = (tokio::spawn(vigil::keep(board, standing.supervisor.clone())), standing.supervisor.clone());
+    let supervisor = standing.supervisor.clone();
     supervisor.ready();
+    let vigil = tokio::spawn(vigil::keep(board, supervisor.clone()));
     loop {
         flags.pulse.beat(&standing.clock);
         tokio::select! {

@@ -22,3 +22,18 @@ environment() {
     rm -rf "$draft"
     trap - EXIT
 }
+
+# unpack LIST FOLDER WHAT: Debian's packages of the file LIST, downloaded and unpacked into a folder. Nothing is installed, and no service starts.
+unpack() {
+    command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || unavailable "there is neither $3 nor apt-get"
+    mkdir "$2/packages"
+    download "$1" "$2/packages" || { apt-get update && download "$1" "$2/packages"; } >/dev/null 2>&1 || unavailable "the packages of $3 cannot be downloaded"
+    for package in "$2"/packages/*.deb; do
+        dpkg-deb --extract "$package" "$2"
+    done
+    rm -r "$2/packages"
+}
+
+download() {
+    (cd "$2" && xargs apt-get download <"$1") >/dev/null 2>&1
+}

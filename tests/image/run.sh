@@ -23,20 +23,11 @@ environment "$2-hadolint" "$here/hadolint.requirements.txt"
 "$environment/bin/hadolint" "$here/../../deploy/Containerfile"
 echo "hadolint: nothing to say"
 
-download() {
-    (cd "$1" && xargs apt-get download <"$here/packages.txt") >/dev/null 2>&1
-}
-
 # Podman of Debian's packages, unpacked, with what their installation would have set up.
 make() {
     [ "$(id -u)" = 0 ] || unavailable "there is no podman, and without root it cannot be unpacked and used"
-    command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || unavailable "there is neither podman nor apt-get"
-    mkdir "$1" "$1/packages"
-    download "$1/packages" || { apt-get update && download "$1/packages"; } >/dev/null 2>&1 || unavailable "podman's packages cannot be downloaded"
-    for package in "$1"/packages/*.deb; do
-        dpkg-deb --extract "$package" "$1"
-    done
-    rm -r "$1/packages"
+    mkdir "$1"
+    unpack "$here/packages.txt" "$1" podman
     mkdir -p "$1/home/.config/containers"
     echo '{"default":[{"type":"insecureAcceptAnything"}]}' >"$1/home/.config/containers/policy.json"
     cat >"$1/podman" <<'END'

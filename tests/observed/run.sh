@@ -8,18 +8,9 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../environment.sh"
 
-download() {
-    (cd "$1" && xargs apt-get download <"$here/packages.txt") >/dev/null 2>&1
-}
-
 make() {
-    command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || unavailable "there is no apt-get to fetch Prometheus with"
-    mkdir "$1" "$1/packages"
-    download "$1/packages" || { apt-get update && download "$1/packages"; } >/dev/null 2>&1 || unavailable "Prometheus's package cannot be downloaded"
-    for package in "$1"/packages/*.deb; do
-        dpkg-deb --extract "$package" "$1"
-    done
-    rm -r "$1/packages"
+    mkdir "$1"
+    unpack "$here/packages.txt" "$1" Prometheus
 }
 
 rename() {
