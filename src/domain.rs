@@ -1,6 +1,6 @@
 //! The words of the house: what every floor above may say, and nothing that does anything.
 //!
-//! In reading order: [`time`], [`name`], [`activity`], [`session`], [`listing`], [`verdict`], [`hold`], [`release`], [`record`], [`event`], [`view`].
+//! In reading order: [`time`], [`name`], [`activity`], [`tariff`], [`session`], [`listing`], [`verdict`], [`hold`], [`release`], [`record`], [`event`], [`view`].
 
 pub mod activity;
 pub mod event;
@@ -15,6 +15,7 @@ pub mod notice;
 pub mod record;
 pub mod release;
 pub mod session;
+pub mod tariff;
 pub mod template;
 pub mod text;
 pub mod time;

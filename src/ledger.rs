@@ -38,7 +38,7 @@ use desk::{Desk, Job};
 pub use fault::{LedgerFault, Place};
 pub use operator::{Operator, Resumed};
 pub use queries::Reader;
-pub use report::By;
+pub use report::{By, Read, Wanted};
 pub use writer::Scribe;
 
 /// How the daemon opens its books.

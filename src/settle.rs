@@ -2,6 +2,7 @@
 
 use crate::domain::release::{Outcome, Release};
 use crate::domain::session::{Phase, Session};
+use crate::domain::tariff::Tariff;
 use crate::domain::time::{SignedDuration, Timestamp, between, floor_millis, later};
 
 /// What a reading of the session after our request says.
@@ -55,22 +56,6 @@ pub struct Savings {
 /// An end in whole seconds may have been at any moment of that second: providers cut their times.
 fn latest(ended_at: Timestamp) -> Timestamp {
     if ended_at.subsec_nanosecond() == 0 { later(ended_at, SignedDuration::from_millis(999)) } else { ended_at }
-}
-
-/// What a provider charges for a session's time, and how it counts what it gives back.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Tariff {
-    pub price_per_hour: f64,
-    /// What is left of a session that was paid up front is given back in whole ones of these; zero: to the millisecond.
-    pub refunded_by: SignedDuration,
-}
-
-impl Tariff {
-    fn worth(self, saved: SignedDuration) -> f64 {
-        let unit = self.refunded_by.as_millis();
-        let millis = if unit > 0 { saved.as_millis() / unit * unit } else { saved.as_millis() };
-        millis as f64 / 3_600_000.0 * self.price_per_hour
-    }
 }
 
 /// The provider's hard end minus its end time, never below zero; nothing where the provider gave no such figures.

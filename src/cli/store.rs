@@ -34,6 +34,6 @@ pub fn known_accounts(globals: &Globals) -> Result<Vec<AccountName>, Failure> {
 }
 
 /// What only reads and writes the books needs no credentials.
-fn offline(globals: &Globals) -> Result<Config, Failure> {
+pub fn offline(globals: &Globals) -> Result<Config, Failure> {
     config::load(&configured::source(globals, Credentials::Skip)).map(|loaded| loaded.config).map_err(Failure::usage)
 }

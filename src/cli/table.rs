@@ -87,9 +87,13 @@ impl<'a> Table<'a> {
 
     /// Prints it to standard output, as wide as the terminal there if it is one.
     pub fn print(&self) -> Result<(), Failure> {
-        let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0);
-        print(&self.render(width))
+        print(&self.render(width()))
     }
+}
+
+/// The terminal's, where standard output is one.
+pub fn width() -> Option<u16> {
+    terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0)
 }
 
 /// Prints to standard output. A reader who has gone away (`| head`) has seen enough.

@@ -14,13 +14,13 @@ use crate::daemon::account::{AccountLoop, Control, in_our_time};
 use crate::daemon::pulse::Pulse;
 use crate::domain::name::{AccountName, Provider, ReceiverName};
 use crate::domain::record::{Lived, Recall, Record};
+use crate::domain::tariff::{Price, Tariff};
 use crate::domain::view::Mode;
 use crate::engine::{Engine, Lately, Pass, Runtime, Terms};
 use crate::executor::Executor;
 use crate::ledger::Ledger;
 use crate::policy::{Occasion, Policy};
 use crate::provider;
-use crate::settle::Tariff;
 use crate::telemetry::Telemetry;
 
 /// Messages that may wait for one loop.
@@ -292,12 +292,17 @@ pub fn terms(config: &Config, settings: &AccountSettings, pass: Pass) -> Terms {
         poll_interval: settings.poll_interval,
         requests_per_second: settings.requests_per_second,
         evidence_per_minute: settings.evidence_requests_per_minute,
-        tariff: Tariff { price_per_hour: settings.price_per_hour, refunded_by: settings.refunded_by },
+        tariff: price(settings).tariff,
         currency: settings.currency.clone(),
         policies: config.policies.clone().into(),
         guardrails: config.guardrails.clone(),
         pass,
     }
+}
+
+/// What an account's sessions cost.
+pub fn price(settings: &AccountSettings) -> Price {
+    Price { tariff: Tariff { price_per_hour: settings.price_per_hour, refunded_by: settings.refunded_by }, currency: settings.currency.clone() }
 }
 
 /// A loop that has ended meanwhile has nobody to tell.

@@ -1,5 +1,8 @@
 //! What people and programs are shown: the JSON of `plan`, `explain` and the API. Fields may be added, never renamed.
 
+mod report;
+pub mod said;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -10,6 +13,8 @@ use crate::domain::name::{AccountName, Kind, PolicyName, Provider, SessionId, wo
 use crate::domain::release::{Outcome, Release};
 use crate::domain::time::{SignedDuration, Timestamp, in_seconds, maybe_stamp, stamp};
 use crate::domain::verdict::{Limit, VerdictWord};
+
+pub use report::{Coverage, Forecast, ForecastPart, ForecastRow, Gap, Leaker, Overrun, Report, ReportRow};
 
 words! {
     /// Whether the program may release.
@@ -220,57 +225,6 @@ pub struct LimitCheck {
 pub struct HoldView {
     pub hold: Hold,
     pub reason: String,
-    #[serde(with = "maybe_stamp")]
-    pub until: Option<Timestamp>,
-}
-
-/// `report`, and `/api/v1/savings`.
-#[derive(Clone, Debug, Serialize)]
-pub struct Report {
-    #[serde(with = "stamp")]
-    pub since: Timestamp,
-    #[serde(with = "stamp")]
-    pub until: Timestamp,
-    /// `account`, `policy`, `limit`, `kind`, `day` or `metadata.KEY`.
-    pub by: String,
-    pub rows: Vec<ReportRow>,
-    /// Rows that are only in the total: a tag may have any number of values.
-    pub rows_left_out: usize,
-    pub total: ReportRow,
-    /// Times without complete listings.
-    pub gaps: Vec<Gap>,
-}
-
-/// Releases that share a key. `saved_cost` and `currency` are null where the row mixes currencies.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ReportRow {
-    /// Null for the total, and for sessions without the tag.
-    pub key: Option<String>,
-    pub released: u64,
-    pub already_ended: u64,
-    /// Denied ones count here too.
-    pub failed: u64,
-    pub stuck: u64,
-    pub saved_runtime_seconds: f64,
-    pub saved_cost: Option<f64>,
-    pub currency: Option<String>,
-    pub overrun_seconds: Overrun,
-}
-
-/// Null where nothing was released.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Overrun {
-    pub p50: Option<f64>,
-    pub p99: Option<f64>,
-    pub max: Option<f64>,
-}
-
-/// A time in which an account had no complete listing.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Gap {
-    pub account: AccountName,
-    #[serde(with = "stamp")]
-    pub from: Timestamp,
     #[serde(with = "maybe_stamp")]
     pub until: Option<Timestamp>,
 }

@@ -11,12 +11,12 @@ use crate::domain::name::{AccountName, Provider, SessionId};
 use crate::domain::record::Record;
 use crate::domain::release::{Outcome, Release};
 use crate::domain::session::{Session, Target};
+use crate::domain::tariff::Tariff;
 use crate::domain::time::SignedDuration;
 use crate::domain::view::Mode;
 use crate::engine::Runtime;
 use crate::guardrails::{Guardrails, Permit};
 use crate::policy::Policy;
-use crate::settle::Tariff;
 
 /// What one account's engine is told of the configuration.
 #[derive(Clone, Debug)]

@@ -26,7 +26,7 @@ fn terms() -> Terms {
         poll_interval: secs(30),
         requests_per_second: 100.0,
         evidence_per_minute: 60,
-        tariff: crate::settle::Tariff { price_per_hour: 0.12, refunded_by: SignedDuration::ZERO },
+        tariff: crate::domain::tariff::Tariff { price_per_hour: 0.12, refunded_by: SignedDuration::ZERO },
         currency: "USD".to_owned(),
         policies: [Policy {
             name: "all".into(),

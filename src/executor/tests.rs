@@ -62,7 +62,7 @@ fn release_command(now: Timestamp) -> Command {
         poll_interval: mins(1),
         requests_per_second: 20.0,
         evidence_per_minute: 60,
-        tariff: crate::settle::Tariff { price_per_hour: 0.12, refunded_by: crate::domain::time::SignedDuration::ZERO },
+        tariff: crate::domain::tariff::Tariff { price_per_hour: 0.12, refunded_by: crate::domain::time::SignedDuration::ZERO },
         currency: "USD".to_owned(),
         policies: [Policy {
             name: "all".into(),

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use super::fault::{LedgerFault, Place};
 use super::lived;
 use super::notices;
-use super::report::{self, By};
+use super::report::{self, By, Read, Wanted};
 use super::rows::{self, account, instant, maybe_instant, millis, session, word};
 use crate::config::StorePath;
 use crate::domain::activity::Activity;
@@ -84,7 +84,7 @@ impl Reader {
         self.ask(|books| books.query_row(sql, [id.as_str()], |row| row.get(0)))
     }
 
-    /// What was released and saved within `[since, until)`.
+    /// What was released and saved within `[since, until)`: the rows, which are cheap to have.
     pub fn report(&self, since: Timestamp, until: Timestamp, by: &By) -> Result<Report, LedgerFault> {
         self.ask(|books| report::report(books, since, until, until, by))
     }
@@ -92,6 +92,11 @@ impl Reader {
     /// The same from `since` on. Releases stand in the provider's time, which may be ahead of ours: the latest of them may lie after `now`.
     pub fn report_to_now(&self, since: Timestamp, now: Timestamp, by: &By) -> Result<Report, LedgerFault> {
         self.ask(|books| report::report(books, since, now, Timestamp::MAX, by))
+    }
+
+    /// The whole report: rows, and what else is wanted. Tells from time to time how far it has come.
+    pub fn whole_report(&self, wanted: &Wanted, hear: &mut dyn FnMut(Read)) -> Result<Report, LedgerFault> {
+        self.ask(|books| report::whole(books, wanted, hear))
     }
 
     /// Every session's runtime that reaches to `since` or past it, one by one, in no order. Instants are the provider's, save the last sighting of a

@@ -1,222 +1,182 @@
 //! The report: releases added up by a key. Only what the provider confirmed counts as released, and only that has saved anything.
 
+mod by;
+mod coverage;
+mod forecast;
+mod leakers;
+mod tally;
+
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use rusqlite::{Connection, Row, params};
 
-use super::queries::all;
-use super::rows::{account, instant, json, maybe_instant, millis, word};
-use crate::domain::release::Outcome;
+use super::rows::{instant, json, maybe_instant, millis};
 use crate::domain::session::{Metadata, scalar_text};
-use crate::domain::time::{SignedDuration, Timestamp, seconds};
-use crate::domain::view::{Gap, Overrun, Report, ReportRow};
+use crate::domain::tariff::Prices;
+use crate::domain::time::Timestamp;
+use crate::domain::view::{Report, ReportRow};
 
-/// What a report's rows stand for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum By {
-    Account,
-    Policy,
-    Limit,
-    Kind,
-    /// Days in UTC.
-    Day,
-    /// A metadata key or dotted path.
-    Metadata(String),
+pub use by::By;
+use tally::Tally;
+
+/// Everything that a report may be asked for.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    pub since: Timestamp,
+    /// Ours.
+    pub until: Timestamp,
+    /// `until` is now. Releases stand in the provider's time, which may be ahead of ours: the latest of them may lie after it.
+    pub to_now: bool,
+    pub by: By,
+    /// Tags to which those who left most behind are restricted; empty: all tags. Nothing where they are not wanted.
+    pub leakers: Option<Vec<String>>,
+    /// At which the forecast is priced; nothing where none is wanted.
+    pub forecast: Option<Prices>,
 }
 
-impl By {
-    /// The metadata key, where the rows stand for one's values.
-    pub fn tag(&self) -> Option<&str> {
-        match self {
-            Self::Metadata(key) => Some(key),
-            _ => None,
+impl Wanted {
+    /// What is released before this is in the report.
+    fn last(&self) -> Timestamp {
+        if self.to_now { Timestamp::MAX } else { self.until }
+    }
+}
+
+/// How far reading the books has come: so many rows of so many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Read {
+    pub rows: u64,
+    pub of: u64,
+}
+
+/// Rows between two words about how far it has come.
+const ROWS_A_WORD: u64 = 4_096;
+
+/// Releases of the period.
+#[derive(Clone, Copy)]
+struct Period<'a> {
+    books: &'a Connection,
+    since: Timestamp,
+    /// The provider's time.
+    last: Timestamp,
+}
+
+impl Period<'_> {
+    /// Every release of the period, in the order of time.
+    fn each(self, columns: &str, mut each: impl FnMut(&Row<'_>) -> rusqlite::Result<()>) -> rusqlite::Result<()> {
+        let sql = format!(
+            "SELECT {columns} FROM releases WHERE coalesce(confirmed_at, requested_at) >= ?1 AND coalesce(confirmed_at, requested_at) < ?2
+             AND outcome <> 'requested' ORDER BY coalesce(confirmed_at, requested_at)"
+        );
+        let mut statement = self.books.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![millis(self.since), millis(self.last)])?;
+        while let Some(row) = rows.next()? {
+            each(row)?;
+        }
+        Ok(())
+    }
+
+    /// All of them, also what is only requested.
+    fn count(self) -> rusqlite::Result<u64> {
+        let sql = "SELECT count(*) FROM releases WHERE coalesce(confirmed_at, requested_at) >= ?1 AND coalesce(confirmed_at, requested_at) < ?2";
+        let count: i64 = self.books.query_row(sql, params![millis(self.since), millis(self.last)], |row| row.get(0))?;
+        Ok(count.unsigned_abs())
+    }
+}
+
+/// Tells every so many rows how far it has come.
+struct Hearing<'a> {
+    read: Read,
+    hear: &'a mut dyn FnMut(Read),
+}
+
+impl Hearing<'_> {
+    fn row(&mut self) {
+        self.read.rows += 1;
+        if self.read.rows.is_multiple_of(ROWS_A_WORD) {
+            (self.hear)(self.read);
         }
     }
 }
 
-impl FromStr for By {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "account" => Ok(Self::Account),
-            "policy" => Ok(Self::Policy),
-            "limit" => Ok(Self::Limit),
-            "kind" => Ok(Self::Kind),
-            "day" => Ok(Self::Day),
-            _ => match text.strip_prefix("metadata.") {
-                Some(key) if !key.is_empty() => Ok(Self::Metadata(key.to_owned())),
-                _ => Err("expected account, policy, limit, kind, day or metadata.KEY".to_owned()),
-            },
-        }
-    }
+/// The whole report: rows, and what else is wanted.
+pub(super) fn whole(books: &Connection, wanted: &Wanted, hear: &mut dyn FnMut(Read)) -> rusqlite::Result<Report> {
+    let period = Period { books, since: wanted.since, last: wanted.last() };
+    let passes = 1 + u64::from(wanted.leakers.is_some());
+    let mut hearing = Hearing { read: Read { rows: 0, of: period.count()? * passes }, hear };
+    let mut report = rows(period, wanted.until, &wanted.by, &mut hearing)?;
+    report.leakers = wanted.leakers.as_ref().map(|tags| leakers::leakers(period, tags, &mut hearing)).transpose()?;
+    report.forecast = wanted.forecast.as_ref().map(|prices| forecast::forecast(books, wanted.since, wanted.last(), prices)).transpose()?;
+    Ok(report)
 }
 
-impl fmt::Display for By {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Account => f.write_str("account"),
-            Self::Policy => f.write_str("policy"),
-            Self::Limit => f.write_str("limit"),
-            Self::Kind => f.write_str("kind"),
-            Self::Day => f.write_str("day"),
-            Self::Metadata(key) => write!(f, "metadata.{key}"),
-        }
-    }
-}
-
-/// Releases of `[since, last)`, the provider's time, in a report that says `[since, until)`, ours.
+/// The rows alone. Releases of `[since, last)`, the provider's time, in a report that says `[since, until)`, ours.
 pub(super) fn report(books: &Connection, since: Timestamp, until: Timestamp, last: Timestamp, by: &By) -> rusqlite::Result<Report> {
-    let sql = "SELECT * FROM releases WHERE coalesce(confirmed_at, requested_at) >= ?1 AND coalesce(confirmed_at, requested_at) < ?2
-         AND outcome <> 'requested' ORDER BY account, id";
+    rows(Period { books, since, last }, until, by, &mut Hearing { read: Read { rows: 0, of: 0 }, hear: &mut |_| {} })
+}
+
+fn rows(period: Period<'_>, until: Timestamp, by: &By, hearing: &mut Hearing<'_>) -> rusqlite::Result<Report> {
     let mut tallies: BTreeMap<Option<String>, Tally> = BTreeMap::new();
     let mut total = Tally::default();
-    let mut statement = books.prepare_cached(sql)?;
-    let mut rows = statement.query(params![millis(since), millis(last)])?;
-    while let Some(row) = rows.next()? {
-        let entry = Entry::read(row)?;
-        tallies.entry(key(row, by)?).or_default().add(&entry);
-        total.add(&entry);
-    }
+    period.each(&format!("{}, {}", tally::COLUMNS, key_columns(by)), |row| {
+        hearing.row();
+        tallies.entry(key(row, by)?).or_default().add(row)?;
+        total.add(row)
+    })?;
     let rows_left_out = tallies.len().saturating_sub(MOST_ROWS);
-    let (rows, gaps) = (in_order(tallies, by), gaps(books, since, until)?);
-    Ok(Report { since, until, by: by.to_string(), rows, rows_left_out, total: total.row(None), gaps })
+    let gaps = coverage::gaps(period.books, period.since, until)?;
+    Ok(Report {
+        rows: in_order(tallies, by),
+        rows_left_out,
+        total: total.row(None),
+        coverage: coverage::coverage(period.books, &gaps, period.since, until)?,
+        gaps,
+        ..Report::empty(period.since, until, by)
+    })
 }
 
 /// Rows of one report: those that saved most, or the first days.
 const MOST_ROWS: usize = 10_000;
 
-impl Report {
-    /// The report of books in which nothing is.
-    pub fn empty(since: Timestamp, until: Timestamp, by: &By) -> Self {
-        Self { since, until, by: by.to_string(), rows: Vec::new(), rows_left_out: 0, total: Tally::default().row(None), gaps: Vec::new() }
+/// Metadata may be long, and is read only where it must be.
+fn key_columns(by: &By) -> &'static str {
+    match by {
+        By::Account => "account",
+        By::Policy => "policy",
+        By::Limit => "limit_word",
+        By::Kind => "kind",
+        By::Day => "confirmed_at, requested_at",
+        By::Metadata(_) => "metadata",
     }
 }
 
 /// The row that a release belongs to; `None` for sessions without the tag.
 fn key(row: &Row<'_>, by: &By) -> rusqlite::Result<Option<String>> {
     match by {
-        By::Account => row.get("account"),
-        By::Policy => row.get("policy"),
-        By::Limit => row.get("limit_word"),
-        By::Kind => row.get("kind"),
+        By::Account | By::Policy | By::Limit | By::Kind => row.get(key_columns(by)),
         By::Day => {
             let at = maybe_instant(row, "confirmed_at")?.map_or_else(|| instant(row, "requested_at"), Ok)?;
             Ok(Some(at.strftime("%Y-%m-%d").to_string()))
         }
         By::Metadata(key) => {
             let metadata = Metadata::from_json(Some(json(row, "metadata")?));
-            let value = metadata.get(key).filter(|value| !value.is_null());
-            Ok(value.map(|value| scalar_text(value).map_or_else(|| value.to_string(), |text| text.into_owned())))
+            Ok(metadata.get(key).and_then(tag_text))
         }
     }
+}
+
+/// A tag's value as text; nothing where there is none.
+fn tag_text(value: &serde_json::Value) -> Option<String> {
+    if value.is_null() { None } else { Some(scalar_text(value).map_or_else(|| value.to_string(), std::borrow::Cow::into_owned)) }
 }
 
 /// Most saved first; days as they came.
 fn in_order(tallies: BTreeMap<Option<String>, Tally>, by: &By) -> Vec<ReportRow> {
     let mut tallies: Vec<(Option<String>, Tally)> = tallies.into_iter().collect();
     if *by != By::Day {
-        tallies.sort_by_key(|(_, tally)| std::cmp::Reverse((tally.saved_runtime_ms, tally.overruns_ms.len())));
+        tallies.sort_by_key(|(_, tally)| Reverse(tally.weight()));
     }
     tallies.into_iter().take(MOST_ROWS).map(|(key, tally)| tally.row(key)).collect()
-}
-
-/// What the report needs of one release.
-struct Entry {
-    outcome: Outcome,
-    overrun_ms: i64,
-    saved_runtime_ms: i64,
-    saved_cost: f64,
-    currency: String,
-}
-
-impl Entry {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            outcome: word(row, "outcome", Outcome::from_word)?,
-            overrun_ms: row.get("overrun_ms")?,
-            saved_runtime_ms: row.get::<_, Option<i64>>("saved_runtime_ms")?.unwrap_or(0),
-            saved_cost: row.get::<_, Option<f64>>("saved_cost")?.unwrap_or(0.0),
-            currency: row.get("currency")?,
-        })
-    }
-}
-
-/// One row while it is added up.
-#[derive(Default)]
-struct Tally {
-    already_ended: u64,
-    failed: u64,
-    stuck: u64,
-    saved_runtime_ms: i64,
-    cost_by_currency: BTreeMap<String, f64>,
-    /// One for each confirmed release, so that their number is how many were released.
-    overruns_ms: Vec<i64>,
-}
-
-impl Tally {
-    fn add(&mut self, entry: &Entry) {
-        match entry.outcome {
-            Outcome::Requested => {}
-            Outcome::AlreadyEnded => self.already_ended += 1,
-            Outcome::Denied | Outcome::Failed => self.failed += 1,
-            Outcome::Stuck => self.stuck += 1,
-            Outcome::Confirmed => {
-                self.saved_runtime_ms = self.saved_runtime_ms.saturating_add(entry.saved_runtime_ms);
-                *self.cost_by_currency.entry(entry.currency.clone()).or_default() += entry.saved_cost;
-                self.overruns_ms.push(entry.overrun_ms);
-            }
-        }
-    }
-
-    fn row(mut self, key: Option<String>) -> ReportRow {
-        self.overruns_ms.sort_unstable();
-        let one_currency = self.cost_by_currency.len() <= 1;
-        // Not `sum`, whose zero is a negative one.
-        let cost = self.cost_by_currency.values().fold(0.0, |sum, cost| sum + cost);
-        ReportRow {
-            key,
-            released: self.overruns_ms.len() as u64,
-            already_ended: self.already_ended,
-            failed: self.failed,
-            stuck: self.stuck,
-            saved_runtime_seconds: as_seconds(self.saved_runtime_ms),
-            saved_cost: one_currency.then_some(to_micros(cost)),
-            currency: self.cost_by_currency.into_keys().next().filter(|_| one_currency),
-            overrun_seconds: Overrun {
-                p50: percentile(&self.overruns_ms, 50),
-                p99: percentile(&self.overruns_ms, 99),
-                max: percentile(&self.overruns_ms, 100),
-            },
-        }
-    }
-}
-
-/// The nearest rank: the smallest value that at least `percent` of all do not exceed. Expects them sorted.
-fn percentile(sorted_ms: &[i64], percent: usize) -> Option<f64> {
-    let rank = (sorted_ms.len() * percent).div_ceil(100);
-    sorted_ms.get(rank.checked_sub(1)?).copied().map(as_seconds)
-}
-
-fn as_seconds(millis: i64) -> f64 {
-    seconds(SignedDuration::from_millis(millis))
-}
-
-/// Cuts the noise of binary fractions, which begins far below a millionth.
-fn to_micros(cost: f64) -> f64 {
-    (cost * 1e6).round() / 1e6
-}
-
-/// The gaps that overlap the period, and those that are still open: an account whose next listing has been due for longer than it bears.
-fn gaps(books: &Connection, since: Timestamp, until: Timestamp) -> rusqlite::Result<Vec<Gap>> {
-    let sql = "SELECT account, from_at, until_at FROM gaps WHERE from_at < ?2 AND until_at > ?1
-         UNION ALL
-         SELECT account, last_complete_at, NULL FROM accounts WHERE last_complete_at + gap_after_ms < ?2
-         ORDER BY 1, 2";
-    let read = |row: &Row<'_>| Ok(Gap { account: account(row, "account")?, from: instant(row, "from_at")?, until: maybe_instant(row, "until_at")? });
-    all(books, sql, params![millis(since), millis(until)], read)
 }
 
 #[cfg(test)]
@@ -228,7 +188,9 @@ mod tests {
     use super::super::{apply, schema};
     use super::*;
     use crate::domain::record::Record;
-    use crate::domain::release::Release;
+    use crate::domain::release::{Outcome, Release};
+    use crate::domain::time::SignedDuration;
+    use crate::domain::view::{Gap, Overrun};
 
     fn books(releases: &[Release]) -> Connection {
         let mut books = Connection::open_in_memory().unwrap();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use session_reaper::config::ServerSettings;
 use session_reaper::domain::release::Release;
 use session_reaper::domain::time::{SignedDuration, Timestamp};
-use session_reaper::domain::view::{AccountView, BudgetView, Mode, Overrun, Report, ReportRow, Snapshot};
+use session_reaper::domain::view::{AccountView, BudgetView, Mode, Report, ReportRow, Snapshot};
 use session_reaper::metrics::Metrics;
 use session_reaper::server::{Answer, Server, Source};
 use tokio_util::sync::CancellationToken;
@@ -78,18 +78,8 @@ impl Source for Fake {
     }
 
     fn report(&self, since: Timestamp, until: Timestamp, by: String) -> Answer<Report> {
-        let total = ReportRow {
-            key: None,
-            released: 0,
-            already_ended: 0,
-            failed: 0,
-            stuck: 0,
-            saved_runtime_seconds: 0.0,
-            saved_cost: None,
-            currency: None,
-            overrun_seconds: Overrun { p50: None, p99: None, max: None },
-        };
-        self.answer(Report { since, until, by, rows: Vec::new(), rows_left_out: 0, total, gaps: Vec::new() })
+        let total = ReportRow { saved_cost: None, ..ReportRow::default() };
+        self.answer(Report { total, ..Report::empty(since, until, by) })
     }
 
     fn health(&self) -> Result<(), String> {

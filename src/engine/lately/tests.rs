@@ -10,6 +10,7 @@ use crate::domain::listing::{Listing, Rows};
 use crate::domain::name::Provider;
 use crate::domain::record::Recall;
 use crate::domain::session::{Metadata, Phase};
+use crate::domain::tariff::Tariff;
 use crate::domain::time::{SignedDuration, later};
 use crate::domain::view::Mode;
 use crate::engine::{Command, Input, Pass, Terms};
@@ -18,7 +19,6 @@ use crate::policy::max_age::MaxAge;
 use crate::policy::max_running::MaxRunning;
 use crate::policy::selector::{Match, Matcher, Selector};
 use crate::policy::{Limits, Rule};
-use crate::settle::Tariff;
 
 fn tagged(env: &str) -> Selector {
     let metadata = BTreeMap::from([("env".to_owned(), Matcher::Equals(json!(env)))]);

@@ -81,7 +81,7 @@ fn row(key: Option<&str>, released: u64) -> ReportRow {
 fn report(keys: &[&str]) -> Report {
     let day = day();
     let rows = keys.iter().map(|key| row(Some(key), 4)).collect();
-    Report { since: day.since, until: day.until, by: "account".to_owned(), rows, rows_left_out: 0, total: row(None, 8), gaps: Vec::new() }
+    Report { rows, total: row(None, 8), ..Report::empty(day.since, day.until, "account") }
 }
 
 fn day() -> Day {
