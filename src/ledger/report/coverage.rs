@@ -63,3 +63,95 @@ fn known_since(books: &Connection) -> rusqlite::Result<BTreeMap<AccountName, Opt
     };
     Ok(all(books, &sql, [], read)?.into_iter().collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tests::at;
+    use super::super::super::{apply, schema};
+    use super::*;
+    use crate::domain::activity::Activity;
+    use crate::domain::name::{Kind, Provider};
+    use crate::domain::record::{Record, Sighting};
+
+    fn books() -> Connection {
+        let mut books = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut books, schema::MIGRATIONS).unwrap();
+        books
+    }
+
+    fn polled(books: &Connection, account: &str, seconds: &[i64]) {
+        for second in seconds {
+            let gap_after = SignedDuration::from_secs(60);
+            apply::record(books, &Record::Polled { account: account.into(), at: at(*second), gap_after }).unwrap();
+        }
+    }
+
+    fn seen(books: &Connection, account: &str, first: i64) {
+        let sighting = Sighting {
+            account: account.into(),
+            provider: Provider::Browserbase,
+            id: format!("{account}-{first}").as_str().into(),
+            kind: Kind::Session,
+            browser: None,
+            created_at: at(first),
+            started_at: None,
+            expires_at: None,
+            region: None,
+            keep_alive: None,
+            metadata: serde_json::Value::Null,
+            activity: Activity::default(),
+            seen_at: at(first),
+            lived_until: at(first),
+        };
+        apply::record(books, &Record::Seen(vec![sighting])).unwrap();
+    }
+
+    fn covered(books: &Connection, since: i64, until: i64) -> Vec<Coverage> {
+        coverage(books, &gaps(books, at(since), at(until)).unwrap(), at(since), at(until)).unwrap()
+    }
+
+    #[test]
+    fn gaps_are_those_that_overlap_and_those_still_open() {
+        let books = books();
+        polled(&books, "growth", &[0, 60, 200, 200, 150, 260, 1_000, 1_060]);
+        polled(&books, "quiet", &[500]);
+        assert_eq!(
+            gaps(&books, at(200), at(1_100)).unwrap(),
+            [Gap { account: "growth".into(), from: at(260), until: Some(at(1_000)) }, Gap { account: "quiet".into(), from: at(500), until: None },]
+        );
+    }
+
+    #[test]
+    fn only_what_of_a_gap_lies_in_the_period_counts() {
+        let books = books();
+        polled(&books, "growth", &[0, 100, 160, 300, 360]);
+        let whole = &covered(&books, 50, 370)[0];
+        assert_eq!((whole.known_since, whole.known_seconds, whole.without_seconds), (Some(at(0)), Some(320.0), 50.0 + 140.0));
+        assert_eq!((whole.without_share, whole.open), (Some(190.0 / 320.0), false));
+        let cut = &covered(&books, 200, 250)[0];
+        assert_eq!((cut.without_seconds, cut.without_share, cut.open), (50.0, Some(1.0), true));
+    }
+
+    #[test]
+    fn an_open_gap_reaches_to_the_end_of_the_period() {
+        let books = books();
+        seen(&books, "growth", 0);
+        polled(&books, "growth", &[0, 50]);
+        let open = &covered(&books, 0, 200)[0];
+        assert_eq!((open.without_seconds, open.without_share, open.open), (150.0, Some(0.75), true));
+        assert!(!covered(&books, 0, 110)[0].open, "the next listing is not late yet");
+    }
+
+    #[test]
+    fn an_account_is_known_since_the_first_that_the_books_tell_of_it() {
+        let books = books();
+        polled(&books, "new", &[900]);
+        seen(&books, "new", 880);
+        seen(&books, "new", 860);
+        polled(&books, "empty", &[900]);
+        let found = covered(&books, 0, 950);
+        let of: Vec<_> = found.iter().map(|of| (of.account.as_str(), of.known_since, of.known_seconds, of.without_share)).collect();
+        assert_eq!(of, [("empty", None, None, None), ("new", Some(at(860)), Some(90.0), Some(0.0))]);
+        assert_eq!(covered(&books, 0, 860).len(), 1, "the period was over before it was known");
+    }
+}

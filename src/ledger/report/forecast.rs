@@ -197,3 +197,128 @@ fn spend(sum_ms: &mut i64, costs: &mut Costs, length: Option<SignedDuration>, pr
         costs.add(&price.currency, price.tariff.worth(length));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::super::apply;
+    use super::super::super::tests::{at, release};
+    use super::super::tests::{books, whole};
+    use super::*;
+    use crate::domain::activity::Activity;
+    use crate::domain::name::{Kind, Provider};
+    use crate::domain::record::{Record, Sighting};
+    use crate::domain::release::{Outcome, Release};
+    use crate::domain::tariff::Tariff;
+
+    const HOUR: i64 = 3_600;
+
+    fn prices() -> Prices {
+        let tariff = Tariff { price_per_hour: 0.12, refunded_by: SignedDuration::ZERO };
+        Prices::from([("growth".into(), Price { tariff, currency: "USD".to_owned() })])
+    }
+
+    /// Seen live until then, with a hard end.
+    fn seen(id: &str, until: i64, hard_end: Option<i64>) -> Record {
+        Record::Seen(vec![Sighting {
+            account: "growth".into(),
+            provider: Provider::Browserbase,
+            id: id.into(),
+            kind: Kind::Session,
+            browser: None,
+            created_at: at(-60),
+            started_at: Some(at(-60)),
+            expires_at: hard_end.map(at),
+            region: None,
+            keep_alive: None,
+            metadata: json!({}),
+            activity: Activity::default(),
+            seen_at: at(until),
+            lived_until: at(until),
+        }])
+    }
+
+    fn over(id: &str, second: i64) -> Record {
+        Record::Gone { account: "growth".into(), id: id.into(), at: at(second) }
+    }
+
+    fn due(id: &str, policy: &str, limit: Limit, shadow: bool, second: i64) -> Record {
+        Record::WouldRelease { account: "growth".into(), id: id.into(), policy: policy.into(), limit, shadow, at: at(second) }
+    }
+
+    fn observed(id: &str, second: i64) -> Record {
+        due(id, "ci", Limit::MaxAge, false, second)
+    }
+
+    /// The forecast of the first ten seconds.
+    fn after(records: impl IntoIterator<Item = Record>) -> Forecast {
+        let books = books(&[]);
+        records.into_iter().for_each(|record| apply::record(&books, &record).unwrap());
+        whole(&books, &[], &prices()).forecast.unwrap()
+    }
+
+    #[test]
+    fn a_session_ran_on_until_its_end_and_would_have_saved_up_to_its_hard_end() {
+        let forecast = after([seen("a", 60, Some(5 * HOUR)), observed("a", 0), over("a", 2 * HOUR)]);
+        let row = &forecast.observe.rows[0];
+        assert_eq!((row.policy.as_ref().map(PolicyName::as_str), row.limit, row.sessions), (Some("ci"), Some(Limit::MaxAge), 1));
+        assert_eq!((row.ran_on_seconds, row.saved_runtime_seconds), (2.0 * 3_600.0, 5.0 * 3_600.0));
+        assert_eq!((row.ran_on_cost, row.saved_cost, row.currency.as_deref()), (Some(0.24), Some(0.6), Some("USD")));
+        assert_eq!((row.still_running, row.already_ended, row.without_hard_end, row.unknown, row.unpriced), (0, 0, 0, 0, 0));
+        assert_eq!(forecast.shadow, ForecastPart::default());
+        assert_eq!(forecast.observe.total, ForecastRow { policy: None, limit: None, ..row.clone() });
+    }
+
+    #[test]
+    fn one_that_still_runs_ran_on_to_where_it_was_seen_last() {
+        let row = after([seen("a", HOUR, None), observed("a", 0)]).observe.total;
+        assert_eq!((row.still_running, row.without_hard_end, row.ran_on_seconds, row.saved_runtime_seconds), (1, 1, 3_600.0, 0.0));
+    }
+
+    #[test]
+    fn one_that_the_books_forgot_and_one_that_had_ended_are_in_no_figure() {
+        let forgotten = after([observed("a", 0)]).observe.total;
+        assert_eq!((forgotten.sessions, forgotten.unknown, forgotten.ran_on_seconds, forgotten.still_running), (1, 1, 0.0, 0));
+        let ended = after([seen("a", -5, Some(HOUR)), observed("a", 1), over("a", 0)]).observe.total;
+        assert_eq!((ended.sessions, ended.already_ended, ended.saved_runtime_seconds), (1, 1, 0.0));
+    }
+
+    #[test]
+    fn a_session_counts_once_under_what_it_broke_first_and_in_the_period_of_that() {
+        let again = due("a", "night", Limit::Idle, false, 5);
+        let forecast = after([seen("a", HOUR, None), observed("a", 0), again.clone()]);
+        assert_eq!((forecast.observe.rows.len(), forecast.observe.total.sessions), (1, 1));
+        assert_eq!(forecast.observe.rows[0].limit, Some(Limit::MaxAge));
+        let before = after([seen("a", HOUR, None), observed("a", -1), again]);
+        assert_eq!(before.observe, ForecastPart::default());
+        assert_eq!(after([seen("a", HOUR, None), observed("a", 10)]).observe.total.sessions, 0, "the end of the period is outside");
+    }
+
+    #[test]
+    fn shadow_policies_are_apart_and_each_is_a_forecast_of_its_own() {
+        let shadow = |policy: &str, second| due("a", policy, Limit::MaxAge, true, second);
+        let twice = due("a", "trial", Limit::Idle, true, 4);
+        let forecast = after([seen("a", 100, None), over("a", 100), observed("a", 9), shadow("trial", 2), shadow("other", 3), twice]);
+        let rows: Vec<_> = forecast.shadow.rows.iter().map(|row| (row.policy.as_ref().map(PolicyName::as_str), row.ran_on_seconds)).collect();
+        assert_eq!(rows, [(Some("trial"), 98.0), (Some("other"), 97.0)]);
+        assert_eq!((forecast.shadow.total.sessions, forecast.shadow.total.ran_on_seconds), (1, 98.0));
+        assert_eq!((forecast.observe.total.sessions, forecast.observe.total.ran_on_seconds), (1, 91.0));
+    }
+
+    #[test]
+    fn what_a_later_release_saved_is_no_part_of_the_forecast() {
+        let released = Release { ended_at: Some(at(HOUR)), confirmed_at: Some(at(HOUR)), ..release("a", Outcome::Confirmed) };
+        let records = [seen("a", HOUR, Some(5 * HOUR)), observed("a", 0), over("a", HOUR), Record::Release(Box::new(released))];
+        let row = after(records).observe.total;
+        assert_eq!((row.ran_on_seconds, row.saved_runtime_seconds), (3_600.0, 3_600.0));
+    }
+
+    #[test]
+    fn what_has_no_price_is_in_no_cost_and_is_counted() {
+        let books = books(&[]);
+        [seen("a", HOUR, Some(HOUR)), observed("a", 0)].iter().for_each(|record| apply::record(&books, record).unwrap());
+        let row = whole(&books, &[], &Prices::new()).forecast.unwrap().observe.total;
+        assert_eq!((row.unpriced, row.ran_on_seconds, row.ran_on_cost, row.currency), (1, 3_600.0, Some(0.0), None));
+    }
+}

@@ -197,3 +197,117 @@ fn shown(text: &str) -> String {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::super::tests::release;
+    use super::super::tests::{books, saved, whole};
+    use super::*;
+    use crate::domain::release::{Outcome, Release};
+    use crate::domain::tariff::Prices;
+
+    fn found(releases: &[Release], tags: &[&str]) -> Vec<Leaker> {
+        whole(&books(releases), tags, &Prices::new()).leakers.unwrap()
+    }
+
+    /// What [`found`] gives, as far as it names somebody.
+    fn named(releases: &[Release], tags: &[&str]) -> Vec<(String, String, u64)> {
+        found(releases, tags).into_iter().map(|leaker| (leaker.tag, leaker.value, leaker.released)).collect()
+    }
+
+    fn named_as(names: &[(&str, &str, u64)]) -> Vec<(String, String, u64)> {
+        names.iter().map(|(tag, value, released)| ((*tag).to_owned(), (*value).to_owned(), *released)).collect()
+    }
+
+    #[test]
+    fn those_who_saved_most_come_first_over_all_tags_and_a_run_is_nobody() {
+        let one = |id: &str, seconds, team: &str, run: u64| {
+            saved(id, seconds, json!({ "owner": { "team": team, "on_call": true }, "run": run, "gone": null }))
+        };
+        let releases = [one("a", 500, "ml", 1), one("b", 20, "growth", 2), one("c", 30, "growth", 3), one("d", 40, "growth", 4)];
+        let expected = named_as(&[("owner.on_call", "true", 4), ("owner.team", "growth", 3)]);
+        assert_eq!(named(&releases, &[]), expected);
+        let best = &found(&releases, &[])[0];
+        assert_eq!((best.saved_runtime_seconds, best.saved_cost, best.currency.as_deref()), (590.0, Some(0.4796), Some("USD")));
+    }
+
+    #[test]
+    fn of_one_tag_every_value_counts_as_in_the_rows_of_that_tag() {
+        let releases =
+            [saved("a", 5, json!({ "run": 1, "team": "ml" })), saved("b", 9, json!({ "run": [2, 3] })), saved("c", 7, json!({ "run": { "n": 1 } }))];
+        assert_eq!(named(&releases, &["run"]), named_as(&[("run", "[2,3]", 1), ("run", "{\"n\":1}", 1), ("run", "1", 1)]));
+        assert_eq!(named(&releases, &["team", "run.n"]), named_as(&[("run.n", "1", 1), ("team", "ml", 1)]));
+    }
+
+    #[test]
+    fn a_path_means_what_it_means_in_a_policy() {
+        let metadata = json!({ "a.b": "exact", "a": { "b": "inside", "c.d": "unreachable" } });
+        let releases = [saved("a", 5, metadata.clone()), saved("b", 5, metadata)];
+        assert_eq!(named(&releases, &[]), named_as(&[("a.b", "exact", 2)]));
+    }
+
+    #[test]
+    fn only_what_was_confirmed_left_anything_behind() {
+        let failed = Release { metadata: json!({ "team": "ml" }), ..release("b", Outcome::Failed) };
+        let releases = [saved("a", 5, json!({ "team": "ml" })), failed, saved("c", 5, json!({ "team": "ml" }))];
+        assert_eq!(named(&releases, &[]), named_as(&[("team", "ml", 2)]));
+    }
+
+    #[test]
+    fn of_many_releases_a_leaker_has_several_and_no_more_than_ten_are_listed() {
+        let pair = |n: usize| saved(&format!("s{n}"), 10_000, json!({ "run": n / 2, "team": n % 12 }));
+        let releases: Vec<Release> = (0..240).map(pair).collect();
+        let named = named(&releases, &[]);
+        assert_eq!(named.len(), MOST_LEAKERS);
+        assert!(named.iter().all(|(tag, _, released)| tag == "team" && *released == 20), "{named:?}");
+    }
+
+    #[test]
+    fn long_values_are_cut_and_yet_told_apart() {
+        let long = |end: &str| format!("{}{end}", "é".repeat(5_000));
+        let releases: Vec<Release> =
+            ["x", "x", "x", "y", "y"].iter().enumerate().map(|(n, end)| saved(&n.to_string(), 1, json!({ "note": long(end) }))).collect();
+        let found = found(&releases, &[]);
+        let shown: Vec<_> = found.iter().map(|leaker| (leaker.value.chars().count(), leaker.value.ends_with("é…"), leaker.released)).collect();
+        assert_eq!(shown, [(SHOWN_CHARS + 1, true, 3), (SHOWN_CHARS + 1, true, 2)]);
+    }
+
+    /// Counts in little room, as [`leakers`] does in much.
+    fn counted(books: &rusqlite::Connection, room: usize) -> (Vec<Leaker>, bool) {
+        use super::super::super::tests::at;
+        let period = Period { books, since: at(0), last: at(10) };
+        let mut heard = |_| {};
+        let mut hearing = Hearing { read: super::super::Read { rows: 0, of: 0 }, hear: &mut heard };
+        let mut counts = Counts::new(room);
+        pass(period, &[], &mut counts, &mut hearing).unwrap();
+        assert!(counts.values <= room);
+        let forgot = counts.have_forgotten;
+        counts.begin_again();
+        pass(period, &[], &mut counts, &mut hearing).unwrap();
+        (counts.most(2), forgot)
+    }
+
+    #[test]
+    fn in_little_room_those_who_left_most_are_found_and_counted_whole() {
+        let release = |n: i64| {
+            let team = if n % 3 == 0 { "growth" } else { "ml" };
+            saved(&format!("s{n}"), 1, json!({ "run": n, "half": n / 2, "team": team }))
+        };
+        let books = books(&(0..600).map(release).collect::<Vec<_>>());
+        let (found, forgot) = counted(&books, 30);
+        assert!(forgot);
+        let first: Vec<_> = found.iter().take(2).map(|leaker| (leaker.value.as_str(), leaker.released)).collect();
+        assert_eq!(first, [("ml", 400), ("growth", 200)]);
+    }
+
+    #[test]
+    fn where_all_saved_the_same_half_of_them_make_room() {
+        let release = |n: i64| saved(&format!("s{n}"), 0, json!({ "half": format!("{:04}", n / 2) }));
+        let books = books(&(0..100).map(release).collect::<Vec<_>>());
+        let (found, forgot) = counted(&books, 20);
+        assert!(forgot && found.len() == MOST_LEAKERS, "{found:?}");
+        assert!(found.iter().all(|leaker| leaker.released == 2), "{found:?}");
+    }
+}
