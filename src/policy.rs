@@ -17,6 +17,7 @@ pub mod max_age;
 pub mod max_running;
 pub mod per;
 pub mod selector;
+pub mod shown;
 pub mod subsume;
 pub mod window;
 

@@ -25,9 +25,10 @@ use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::config::ServerSettings;
-use crate::domain::release::Release;
+use crate::domain::name::{AccountName, SessionId};
+use crate::domain::release::{Release, Releases};
 use crate::domain::time::Timestamp;
-use crate::domain::view::{AccountView, Report, Snapshot};
+use crate::domain::view::{AccountView, Explanation, Report, Snapshot};
 use crate::metrics::Metrics;
 use answers::Refusal;
 use guard::Guard;
@@ -44,8 +45,14 @@ pub trait Source: Send + Sync + 'static {
 
     fn accounts(&self) -> Answer<Vec<AccountView>>;
 
-    /// Releases requested at or after `since`, newest first, at most `limit`.
-    fn releases(&self, since: Option<Timestamp>, limit: usize) -> Answer<Vec<Release>>;
+    /// Why a live session is what it is; nothing where the account has none of that id.
+    fn explain(&self, account: AccountName, id: SessionId) -> Answer<Option<Box<Explanation>>>;
+
+    /// Releases, newest first.
+    fn releases(&self, wanted: Releases) -> Answer<Vec<Release>>;
+
+    /// The releases of the session that has this id, or a part of this id, of every life and account.
+    fn release(&self, id: SessionId) -> Answer<Vec<Release>>;
 
     /// `until` is now; `by` is one of the words of [`Report::by`].
     fn report(&self, since: Timestamp, until: Timestamp, by: String) -> Answer<Report>;

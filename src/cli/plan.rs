@@ -12,6 +12,7 @@ use crate::domain::hold::Hold;
 use crate::domain::time::{SignedDuration, Timestamp, between, clock_time, human};
 use crate::domain::verdict::VerdictWord;
 use crate::domain::view::{AccountView, SessionView, Snapshot};
+use crate::policy::shown::policies;
 
 #[derive(Debug, clap::Args)]
 pub struct Flags {
@@ -23,11 +24,13 @@ pub fn run(flags: &Flags, globals: &Globals) -> Result<(), Failure> {
     let setup = configured::setup(globals)?;
     let clock = Clock::start();
     let outlooks = runtime::block_on(outlook::outlooks(&setup, Asking::All, clock))?;
+    let sessions: Vec<SessionView> = outlooks.iter().flat_map(|outlook| outlook.sessions(clock)).collect();
     let snapshot = Snapshot {
         at: clock.now(),
         mode: setup.config.mode,
         accounts: outlooks.iter().map(|outlook| outlook.account(clock)).collect(),
-        sessions: outlooks.iter().flat_map(|outlook| outlook.sessions(clock)).collect(),
+        policies: policies(&setup.config.policies, &sessions),
+        sessions,
         budgets: outlooks.iter().flat_map(|outlook| outlook.budgets(clock)).collect(),
     };
     match flags.format {
@@ -123,38 +126,22 @@ fn summary(snapshot: &Snapshot) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::name::{Kind, Provider};
+    use crate::domain::fixtures::session_view;
     use crate::domain::view::{BudgetView, Change, Mode, ShadowView};
 
     pub(super) fn session(id: &str, browser: Option<&str>) -> SessionView {
-        SessionView {
-            account: "agents".into(),
-            provider: Provider::BrowserUse,
-            id: id.into(),
-            kind: Kind::Agent,
-            browser: browser.map(Into::into),
-            status: "active".to_owned(),
-            region: None,
-            keep_alive: None,
-            metadata: serde_json::json!({}),
-            created_at: Timestamp::UNIX_EPOCH,
-            started_at: None,
-            expires_at: None,
-            age_seconds: 90.0,
-            last_active_at: None,
-            verdict: VerdictWord::Unmatched,
-            policy: None,
-            limit: None,
-            deadline: None,
-            hold: None,
-            reason: "no policy fits: never touched".to_owned(),
-            release: None,
-            shadows: Vec::new(),
-        }
+        SessionView { browser: browser.map(Into::into), ..session_view(id) }
     }
 
     fn shown(listed: Vec<SessionView>) -> Vec<String> {
-        let snapshot = Snapshot { at: Timestamp::UNIX_EPOCH, mode: Mode::Observe, accounts: Vec::new(), sessions: listed, budgets: Vec::new() };
+        let snapshot = Snapshot {
+            at: Timestamp::UNIX_EPOCH,
+            mode: Mode::Observe,
+            accounts: Vec::new(),
+            sessions: listed,
+            budgets: Vec::new(),
+            policies: Vec::new(),
+        };
         sessions(&snapshot).render(None).lines().map(|line| line.split_whitespace().take(3).collect::<Vec<_>>().join(" ")).collect()
     }
 
@@ -190,7 +177,14 @@ mod tests {
             spent_at: None,
         };
         let listed = vec![SessionView { shadows: vec![shadow], ..session("s-1", None) }];
-        let snapshot = Snapshot { at: Timestamp::UNIX_EPOCH, mode: Mode::Observe, accounts: Vec::new(), sessions: listed, budgets: vec![budget] };
+        let snapshot = Snapshot {
+            at: Timestamp::UNIX_EPOCH,
+            mode: Mode::Observe,
+            accounts: Vec::new(),
+            sessions: listed,
+            budgets: vec![budget],
+            policies: Vec::new(),
+        };
         let expected = [
             "shadow policy trial would release s-1 on agents: older than 20m",
             "budget research on agents: 3h of 5h left today",

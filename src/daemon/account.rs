@@ -10,10 +10,12 @@ use tokio::time::{Instant, sleep_until};
 use crate::clock::Clock;
 use crate::daemon::pulse::{LONGEST_SLEEP, Pulse};
 use crate::domain::hold::{OperatorHold, Orders};
+use crate::domain::name::SessionId;
 use crate::domain::time::{SignedDuration, Timestamp, later};
-use crate::domain::view::{AccountView, BudgetView, SessionView};
+use crate::domain::view::{AccountView, BudgetView, Explanation, SessionView};
 use crate::engine::{Engine, Input, Runtime, Terms};
 use crate::executor::{Call, Executor};
+use crate::policy::Policy;
 
 /// A loop sleeps at least this long, whatever it is told: a mistake in an alarm costs a millisecond, not a core.
 const SHORTEST_SLEEP: SignedDuration = SignedDuration::from_millis(1);
@@ -21,6 +23,8 @@ const SHORTEST_SLEEP: SignedDuration = SignedDuration::from_millis(1);
 /// What the rest of the daemon may ask of an account's loop.
 pub enum Control {
     View(oneshot::Sender<View>),
+    /// One session's; nothing where the account has none of that id.
+    Explain(SessionId, oneshot::Sender<Option<Box<Explanation>>>),
     Reconfigure {
         terms: Box<Terms>,
         runtime: Box<Runtime>,
@@ -38,6 +42,8 @@ pub struct View {
     pub account: AccountView,
     pub sessions: Vec<SessionView>,
     pub budgets: Vec<BudgetView>,
+    /// What it judges by.
+    pub policies: Arc<[Policy]>,
 }
 
 /// Everything one loop needs.
@@ -102,7 +108,12 @@ impl AccountLoop {
                     account: self.engine.account_view(now),
                     sessions: self.engine.session_views(now),
                     budgets: self.engine.budget_views(now),
+                    policies: self.engine.policies(),
                 }));
+                Input::Tick
+            }
+            Control::Explain(id, reply) => {
+                drop(reply.send(self.engine.explain(&id, now).map(Box::new)));
                 Input::Tick
             }
             Control::Reconfigure { terms, runtime, executor, new_credential } => {

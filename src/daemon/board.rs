@@ -10,10 +10,12 @@ use crate::clock::Clock;
 use crate::daemon::account::{Control, View};
 use crate::daemon::crew::{Line, Lines};
 use crate::daemon::pulse::{Pulse, STALLED_AFTER};
-use crate::domain::release::Release;
+use crate::domain::name::{AccountName, SessionId};
+use crate::domain::release::{Release, Releases};
 use crate::domain::time::{Timestamp, human};
-use crate::domain::view::{AccountView, Mode, Report, Snapshot};
+use crate::domain::view::{AccountView, Explanation, Mode, Report, Snapshot};
 use crate::ledger::{By, Ledger};
+use crate::policy::{Policy, shown};
 use crate::server::{Answer, Source};
 
 /// The daemon as the server knows it.
@@ -61,12 +63,16 @@ impl Source for Board {
     fn snapshot(&self) -> Answer<Snapshot> {
         let (lines, at, mode) = (self.lines(), self.clock.now(), self.mode());
         Box::pin(async move {
-            let mut snapshot = Snapshot { at, mode, accounts: Vec::new(), sessions: Vec::new(), budgets: Vec::new() };
+            let mut snapshot = Snapshot { at, mode, accounts: Vec::new(), sessions: Vec::new(), budgets: Vec::new(), policies: Vec::new() };
+            let mut table: Arc<[Policy]> = Arc::default();
             for view in views(lines, mode).await {
                 snapshot.accounts.push(view.account);
                 snapshot.sessions.extend(view.sessions);
                 snapshot.budgets.extend(view.budgets);
+                // All judge by the same, but for a loop that has ended, which has none.
+                table = if view.policies.is_empty() { table } else { view.policies };
             }
+            snapshot.policies = shown::policies(&table, &snapshot.sessions);
             Ok(snapshot)
         })
     }
@@ -76,9 +82,25 @@ impl Source for Board {
         Box::pin(async move { Ok(views(lines, mode).await.into_iter().map(|view| view.account).collect()) })
     }
 
-    fn releases(&self, since: Option<Timestamp>, limit: usize) -> Answer<Vec<Release>> {
+    fn explain(&self, account: AccountName, id: SessionId) -> Answer<Option<Box<Explanation>>> {
+        let line = self.lines().into_iter().find(|line| line.account == account);
+        Box::pin(async move {
+            let Some(line) = line else { return Ok(None) };
+            let (reply, answer) = oneshot::channel();
+            // A loop that has ended knows of no session.
+            _ = line.control.send(Control::Explain(id, reply)).await;
+            Ok(answer.await.unwrap_or(None))
+        })
+    }
+
+    fn releases(&self, wanted: Releases) -> Answer<Vec<Release>> {
         let reader = self.ledger.reader();
-        in_background(move || reader.releases(since, limit))
+        in_background(move || reader.releases(&wanted))
+    }
+
+    fn release(&self, id: SessionId) -> Answer<Vec<Release>> {
+        let reader = self.ledger.reader();
+        in_background(move || reader.release(&id))
     }
 
     fn report(&self, since: Timestamp, until: Timestamp, by: String) -> Answer<Report> {
@@ -133,8 +155,10 @@ fn unwatched(line: &Line, mode: Mode) -> View {
         paused: false,
         paused_reason: None,
         tripped: false,
+        cost_per_hour: None,
+        currency: String::new(),
     };
-    View { account, sessions: Vec::new(), budgets: Vec::new() }
+    View { account, sessions: Vec::new(), budgets: Vec::new(), policies: Arc::default() }
 }
 
 /// The books are files: reading them must not hold up the loops.

@@ -70,6 +70,8 @@ mod tests {
             paused: false,
             paused_reason: None,
             tripped: false,
+            cost_per_hour: None,
+            currency: String::new(),
         }
     }
 

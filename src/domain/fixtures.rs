@@ -7,7 +7,8 @@ use crate::domain::name::{Kind, Provider};
 use crate::domain::release::{Outcome, Release};
 use crate::domain::session::{Metadata, Parts, Phase, Session, Status};
 use crate::domain::time::{Moment, SignedDuration, Timestamp, later};
-use crate::domain::verdict::Limit;
+use crate::domain::verdict::{Limit, VerdictWord};
+use crate::domain::view::SessionView;
 
 /// So many milliseconds after noon.
 pub fn at(millis: i64) -> Timestamp {
@@ -88,5 +89,33 @@ pub fn release(id: &str, asked_at: Timestamp) -> Release {
         reason: "older than 20m since 12:00:00".to_owned(),
         fault: None,
         metadata: Value::Null,
+    }
+}
+
+/// Live for a minute and a half, and nobody's.
+pub fn session_view(id: &str) -> SessionView {
+    SessionView {
+        account: "agents".into(),
+        provider: Provider::BrowserUse,
+        id: id.into(),
+        kind: Kind::Agent,
+        browser: None,
+        status: "active".to_owned(),
+        region: None,
+        keep_alive: None,
+        metadata: serde_json::json!({}),
+        created_at: Timestamp::UNIX_EPOCH,
+        started_at: None,
+        expires_at: None,
+        age_seconds: 90.0,
+        last_active_at: None,
+        verdict: VerdictWord::Unmatched,
+        policy: None,
+        limit: None,
+        deadline: None,
+        hold: None,
+        reason: "no policy fits: never touched".to_owned(),
+        release: None,
+        shadows: Vec::new(),
     }
 }

@@ -97,6 +97,24 @@ pub struct Release {
     pub metadata: Value,
 }
 
+/// Which releases somebody wants to see, newest first: those that were confirmed (else requested) since then, of which the first `skip` are passed over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Releases {
+    pub since: Option<Timestamp>,
+    pub account: Option<AccountName>,
+    pub policy: Option<PolicyName>,
+    pub outcome: Option<Outcome>,
+    pub skip: usize,
+    pub limit: usize,
+}
+
+impl Releases {
+    /// The last so many, of every account.
+    pub fn latest(limit: usize) -> Self {
+        Self { limit, ..Self::default() }
+    }
+}
+
 /// The browser beside the session's own id.
 fn browser<S: Serializer>(parts: &Parts, out: S) -> Result<S::Ok, S::Error> {
     parts.browser.serialize(out)

@@ -44,6 +44,31 @@ pub struct Snapshot {
     pub sessions: Vec<SessionView>,
     /// Every budget, by group, as it stands.
     pub budgets: Vec<BudgetView>,
+    /// Every policy, in order.
+    pub policies: Vec<PolicyView>,
+}
+
+/// One policy, and what is live of what it governs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PolicyView {
+    pub name: PolicyName,
+    pub protect: bool,
+    pub limits: Vec<LimitView>,
+    /// It governs nothing and releases nothing: `sessions` are those that it would govern.
+    pub shadow: bool,
+    pub sessions: usize,
+    /// Of these, the ones that are due now.
+    pub due: usize,
+    /// Of a shadow policy: how many more it would release now, and how many it would spare.
+    pub would_release: usize,
+    pub would_spare: usize,
+}
+
+/// A limit as its policy has it, in a few words: `2h, by tag ttl up to 6h`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LimitView {
+    pub limit: Limit,
+    pub value: String,
 }
 
 /// What one group of an account's sessions has of a policy's budget.
@@ -109,6 +134,9 @@ pub struct AccountView {
     pub paused_reason: Option<String>,
     /// `max_release_fraction` has tripped.
     pub tripped: bool,
+    /// What its running sessions cost together; null where nobody watches it.
+    pub cost_per_hour: Option<f64>,
+    pub currency: String,
 }
 
 /// One live session.

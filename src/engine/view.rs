@@ -1,13 +1,17 @@
 //! What an account looks like at one moment.
 
+use std::sync::Arc;
+
 use crate::domain::event::{Census, What};
 use crate::domain::name::{PolicyName, SessionId};
+use crate::domain::session::Phase;
 use crate::domain::time::{Moment, SignedDuration, Timestamp, between, clock_time, human, later, rfc3339, seconds};
 use crate::domain::verdict::{Deadline, Limit, Source, Verdict, VerdictWord};
 use crate::domain::view::{AccountView, Change, HoldView, SessionView, ShadowView};
 use crate::engine::roster::Tracked;
 use crate::engine::{CENSUS_INTERVAL, Engine, Told};
 use crate::guardrails::Held;
+use crate::policy::Policy;
 use crate::policy::idle::ENOUGH_SIGHTINGS;
 
 impl Engine {
@@ -27,7 +31,20 @@ impl Engine {
             paused: pause.is_some(),
             paused_reason: pause.map(|pause| pause.reason.clone()),
             tripped: self.rails.tripped(self.resumed_at(), self.moment(now)).is_some(),
+            cost_per_hour: Some(self.cost_per_hour()),
+            currency: self.terms.currency.clone(),
         }
+    }
+
+    /// What waits for a browser does not bill yet.
+    fn cost_per_hour(&self) -> f64 {
+        let running = self.roster.iter().filter(|tracked| tracked.session.status.phase == Phase::Running).count();
+        running as f64 * self.terms.tariff.price_per_hour
+    }
+
+    /// What it judges by.
+    pub fn policies(&self) -> Arc<[Policy]> {
+        self.terms.policies.clone()
     }
 
     /// Every live session: the due ones first, most overdue first, then by deadline, then those without one, by age.

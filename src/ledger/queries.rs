@@ -15,7 +15,7 @@ use crate::domain::activity::Activity;
 use crate::domain::hold::{OperatorHold, Orders, Pause};
 use crate::domain::name::{AccountName, PolicyName, ReceiverName, SessionId};
 use crate::domain::record::{Lived, Recall, Untold};
-use crate::domain::release::Release;
+use crate::domain::release::{Outcome, Release, Releases};
 use crate::domain::time::{SignedDuration, Timestamp, later};
 use crate::domain::verdict::Limit;
 use crate::domain::view::Report;
@@ -63,12 +63,17 @@ impl Reader {
         self.ask(|books| recall(books, account, now))
     }
 
-    /// Releases confirmed (else requested) since then, newest first.
-    pub fn releases(&self, since: Option<Timestamp>, limit: usize) -> Result<Vec<Release>, LedgerFault> {
-        let sql = "SELECT * FROM releases WHERE coalesce(confirmed_at, requested_at) >= ?1
-             ORDER BY coalesce(confirmed_at, requested_at) DESC, account, id LIMIT ?2";
+    /// Releases, newest first.
+    pub fn releases(&self, wanted: &Releases) -> Result<Vec<Release>, LedgerFault> {
+        let sql = "SELECT * FROM releases WHERE coalesce(confirmed_at, requested_at) >= ?1 AND (?2 IS NULL OR account = ?2)
+             AND (?3 IS NULL OR policy = ?3) AND (?4 IS NULL OR outcome = ?4)
+             ORDER BY coalesce(confirmed_at, requested_at) DESC, account, id LIMIT ?5 OFFSET ?6";
+        let Releases { since, account, policy, outcome, skip, limit } = wanted;
         let since = since.map_or(i64::MIN, millis);
-        self.ask(|books| all(books, sql, params![since, i64::try_from(limit).unwrap_or(i64::MAX)], rows::release))
+        let (account, policy) = (account.as_ref().map(AccountName::as_str), policy.as_ref().map(PolicyName::as_str));
+        let count = |rows: usize| i64::try_from(rows).unwrap_or(i64::MAX);
+        let params = params![since, account, policy, outcome.map(Outcome::as_str), count(*limit), count(*skip)];
+        self.ask(|books| all(books, sql, params, rows::release))
     }
 
     /// The releases of the session that has this id, or a part with this id: one for each of its lives and accounts, newest first.

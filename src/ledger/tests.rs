@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::activity::Activity;
 use crate::domain::name::{Kind, Provider, SessionId};
 use crate::domain::record::Sighting;
-use crate::domain::release::Outcome;
+use crate::domain::release::{Outcome, Releases};
 use crate::domain::session::Parts;
 use crate::domain::time::later;
 use crate::domain::verdict::Limit;
@@ -273,13 +273,13 @@ fn readers_see_a_store_in_memory_while_it_is_written() {
     block_on(async {
         let ledger = in_memory();
         let reader = ledger.reader();
-        let reading = std::thread::spawn(move || (0..200).try_for_each(|_| reader.releases(None, 10).map(drop)));
+        let reading = std::thread::spawn(move || (0..200).try_for_each(|_| reader.releases(&Releases::latest(10)).map(drop)));
         for n in 0..200 {
             ledger.intend(&release(&format!("s{n}"), Outcome::Requested)).await.unwrap();
         }
         reading.join().unwrap().unwrap();
-        assert_eq!(ledger.reader().releases(None, 1_000).unwrap().len(), 200);
-        assert_eq!(in_memory().reader().releases(None, 1_000).unwrap(), [], "each memory is its own");
+        assert_eq!(ledger.reader().releases(&Releases::latest(1_000)).unwrap().len(), 200);
+        assert_eq!(in_memory().reader().releases(&Releases::latest(1_000)).unwrap(), [], "each memory is its own");
     });
 }
 
@@ -292,11 +292,33 @@ fn releases_come_newest_first_and_no_more_than_asked_for() {
             ledger.record(Record::Release(Box::new(row)));
         }
         flushed(&ledger).await;
-        let ids =
-            |since, limit| -> Vec<String> { ledger.reader().releases(since, limit).unwrap().into_iter().map(|row| row.id.to_string()).collect() };
+        let ids = |since, limit| -> Vec<String> {
+            ledger.reader().releases(&Releases { since, ..Releases::latest(limit) }).unwrap().into_iter().map(|row| row.id.to_string()).collect()
+        };
         assert_eq!(ids(None, 10), ["s3", "s2", "s1"]);
         assert_eq!(ids(Some(at(2)), 10), ["s3", "s2"]);
         assert_eq!(ids(None, 1), ["s3"]);
+    });
+}
+
+#[test]
+fn releases_are_found_by_account_policy_and_outcome_and_page_by_page() {
+    block_on(async {
+        let ledger = in_memory();
+        let of = |id, second, outcome| Release { confirmed_at: Some(at(second)), ..release(id, outcome) };
+        let rows = [
+            of("a", 1, Outcome::Confirmed),
+            Release { account: "agents".into(), ..of("b", 2, Outcome::Confirmed) },
+            Release { policy: "research".into(), ..of("c", 3, Outcome::Confirmed) },
+            of("d", 4, Outcome::AlreadyEnded),
+        ];
+        rows.into_iter().for_each(|row| ledger.record(Record::Release(Box::new(row))));
+        flushed(&ledger).await;
+        let ids = |wanted: Releases| -> String { ledger.reader().releases(&wanted).unwrap().iter().map(|row| row.id.as_str()).collect() };
+        assert_eq!(ids(Releases { skip: 1, ..Releases::latest(2) }), "cb");
+        assert_eq!(ids(Releases { account: Some("agents".into()), ..Releases::latest(9) }), "b");
+        assert_eq!(ids(Releases { policy: Some("research".into()), ..Releases::latest(9) }), "c");
+        assert_eq!(ids(Releases { outcome: Some(Outcome::Confirmed), skip: 1, ..Releases::latest(9) }), "ba");
     });
 }
 

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::query::{self, Params};
 use super::{Answer, State};
+use crate::domain::release::Releases;
 use crate::domain::time::{SignedDuration, later};
 use crate::domain::view::{Report, Snapshot};
 
@@ -82,7 +83,7 @@ pub(super) async fn accounts(Held(state): Held<State>, params: Params) -> Result
 pub(super) async fn releases(Held(state): Held<State>, params: Params) -> Result<Json<Value>, Refusal> {
     params.only(&["limit", "since"])?;
     let (limit, since) = (params.limit()?, params.since(state.source.now())?);
-    let releases = in_time(state.source.releases(since, limit)).await?;
+    let releases = in_time(state.source.releases(Releases { since, limit, ..Releases::default() })).await?;
     Ok(Json(json!({ "releases": releases })))
 }
 

@@ -21,7 +21,7 @@ use session_reaper::domain::activity::Activity;
 use session_reaper::domain::hold::{OperatorHold, Pause};
 use session_reaper::domain::name::{Kind, Provider, SessionId};
 use session_reaper::domain::record::{Record, Sighting};
-use session_reaper::domain::release::{Outcome, Release};
+use session_reaper::domain::release::{Outcome, Release, Releases};
 use session_reaper::domain::session::Parts;
 use session_reaper::domain::time::{SignedDuration, Timestamp, later};
 use session_reaper::domain::verdict::Limit;
@@ -233,7 +233,7 @@ fn a_closed_store_is_one_file_and_nothing_queued_is_lost() {
     (0..2_500).for_each(|n| ledger.record(Record::Release(Box::new(release(&format!("s{n}"), Outcome::Requested)))));
     ledger.close();
     assert_eq!(contents(folder.path()).len(), 2, "the store and its lock");
-    assert_eq!(reader(&path).releases(None, usize::MAX).unwrap().len(), 2_500);
+    assert_eq!(reader(&path).releases(&Releases::latest(usize::MAX)).unwrap().len(), 2_500);
     open_for_ever(&path).unwrap().close();
 }
 
@@ -330,7 +330,7 @@ fn many_operators_and_the_daemon_write_at_once() {
         }
         hands.into_iter().for_each(|hand| hand.join().unwrap());
         assert_eq!(reader(&path).orders().unwrap().holds.len(), 40);
-        assert_eq!(reader(&path).releases(None, 100).unwrap().len(), 40);
+        assert_eq!(reader(&path).releases(&Releases::latest(100)).unwrap().len(), 40);
     });
 }
 
@@ -360,11 +360,11 @@ fn what_is_older_than_the_retention_is_forgotten_at_the_start() {
         let _ledger = open(&path, SignedDuration::from_hours(24), at(86_400 * 2)).unwrap();
         let reader = reader(&path);
         let deadline = Instant::now() + Duration::from_secs(10);
-        while reader.releases(None, 10).unwrap().len() > 1 {
+        while reader.releases(&Releases::latest(10)).unwrap().len() > 1 {
             assert!(Instant::now() < deadline, "forgotten within 10 s");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        assert_eq!(reader.releases(None, 10).unwrap()[0].id.as_str(), "open");
+        assert_eq!(reader.releases(&Releases::latest(10)).unwrap()[0].id.as_str(), "open");
     });
 }
 

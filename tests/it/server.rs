@@ -8,9 +8,10 @@ use std::time::Duration;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use session_reaper::config::ServerSettings;
-use session_reaper::domain::release::Release;
+use session_reaper::domain::name::{AccountName, SessionId};
+use session_reaper::domain::release::{Release, Releases};
 use session_reaper::domain::time::{SignedDuration, Timestamp};
-use session_reaper::domain::view::{AccountView, BudgetView, Mode, Report, ReportRow, Snapshot};
+use session_reaper::domain::view::{AccountView, BudgetView, Explanation, Mode, Report, ReportRow, Snapshot};
 use session_reaper::metrics::Metrics;
 use session_reaper::server::{Answer, Server, Source};
 use tokio_util::sync::CancellationToken;
@@ -62,7 +63,14 @@ impl Source for Fake {
             left: SignedDuration::from_mins(725),
             spent_at: None,
         };
-        self.answer(Snapshot { at: self.now(), mode: Mode::Observe, accounts: Vec::new(), sessions: Vec::new(), budgets: vec![budget] })
+        self.answer(Snapshot {
+            at: self.now(),
+            mode: Mode::Observe,
+            accounts: Vec::new(),
+            sessions: Vec::new(),
+            budgets: vec![budget],
+            policies: Vec::new(),
+        })
     }
 
     fn accounts(&self) -> Answer<Vec<AccountView>> {
@@ -70,11 +78,20 @@ impl Source for Fake {
     }
 
     /// What it was asked comes back as an error, so that a test can see it.
-    fn releases(&self, since: Option<Timestamp>, limit: usize) -> Answer<Vec<Release>> {
+    fn releases(&self, wanted: Releases) -> Answer<Vec<Release>> {
+        let Releases { since, limit, .. } = wanted;
         match (since, self.0) {
-            (None, Mood::Well) if limit == 100 => self.answer(Vec::new()),
+            (None, Mood::Well) if limit <= 100 => self.answer(Vec::new()),
             _ => Box::pin(async move { Err(format!("since {since:?} limit {limit}")) }),
         }
+    }
+
+    fn explain(&self, _account: AccountName, _id: SessionId) -> Answer<Option<Box<Explanation>>> {
+        self.answer(None)
+    }
+
+    fn release(&self, _id: SessionId) -> Answer<Vec<Release>> {
+        self.answer(Vec::new())
     }
 
     fn report(&self, since: Timestamp, until: Timestamp, by: String) -> Answer<Report> {

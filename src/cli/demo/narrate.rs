@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cli::table::say;
 use crate::clock::Clock;
-use crate::domain::release::{Outcome, Release};
+use crate::domain::release::{Outcome, Release, Releases};
 use crate::domain::time::{SignedDuration, Timestamp, clock_time, human};
 use crate::ledger::Reader;
 
@@ -23,7 +23,7 @@ pub(super) async fn narrate(reader: Reader, clock: Clock) {
     loop {
         tokio::time::sleep(LOOK).await;
         let books = reader.clone();
-        let read = tokio::task::spawn_blocking(move || books.releases(None, MOST)).await;
+        let read = tokio::task::spawn_blocking(move || books.releases(&Releases::latest(MOST))).await;
         let Ok(Ok(releases)) = read else { continue };
         let confirmed: Vec<&Release> = releases.iter().filter(|release| release.outcome == Outcome::Confirmed).collect();
         let now = clock.now();

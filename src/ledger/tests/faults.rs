@@ -45,7 +45,7 @@ impl Desk {
     }
 
     fn attempts(&self) -> Vec<(String, u32)> {
-        let rows = self.ledger.reader().releases(None, 1_000).unwrap();
+        let rows = self.ledger.reader().releases(&Releases::latest(1_000)).unwrap();
         rows.into_iter().map(|row| (row.id.to_string(), row.attempts)).collect::<std::collections::BTreeMap<_, _>>().into_iter().collect()
     }
 

@@ -64,7 +64,7 @@ fn a_store_whose_making_was_cut_short_is_made_again() {
         let store = StorePath::File(found);
         assert!(Reader::open(&store).unwrap().is_none(), "there is nothing to read yet");
         block_on(open(&store, at(0)).intend(&release("s1", Outcome::Requested))).unwrap();
-        assert_eq!(Reader::open(&store).unwrap().unwrap().releases(None, 9).unwrap().len(), 1);
+        assert_eq!(Reader::open(&store).unwrap().unwrap().releases(&Releases::latest(9)).unwrap().len(), 1);
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use session_reaper::config::StorePath;
+use session_reaper::domain::release::Releases;
 use session_reaper::domain::time::{SignedDuration, Timestamp};
 use session_reaper::ledger::{By, Ledger, LedgerFault, OpenOptions, Operator, Reader};
 
@@ -69,7 +70,7 @@ fn ask_everything(path: &Path, reader: &Reader) {
     let (account, ever) = ("growth".into(), Timestamp::MIN);
     _ = names(path, reader.orders());
     _ = names(path, reader.recall(&account, noon()));
-    _ = names(path, reader.releases(None, 1_000));
+    _ = names(path, reader.releases(&Releases::latest(1_000)));
     _ = names(path, reader.release(&"s-1".into()));
     _ = names(path, reader.knows(&"s-1".into()));
     _ = names(path, reader.lived(&account, ever, |lived| _ = lived.session.age(lived.until)));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use session_reaper::domain::name::{AccountName, PolicyName, SessionId};
-use session_reaper::domain::release::Release;
+use session_reaper::domain::release::{Release, Releases};
 use session_reaper::domain::time::Timestamp;
 use session_reaper::domain::verdict::Limit;
 use session_reaper::ledger::Reader;
@@ -18,7 +18,7 @@ pub(crate) struct Books {
 
 impl Books {
     pub(crate) fn read(reader: &Reader, account: &AccountName, now: Timestamp) -> Self {
-        let rows = reader.releases(None, usize::MAX).expect("the books can be read");
+        let rows = reader.releases(&Releases::latest(usize::MAX)).expect("the books can be read");
         let recall = reader.recall(account, now).expect("the books can be read");
         Self {
             releases: rows.into_iter().map(|row| ((row.id.clone(), row.life.clone()), row)).collect(),
