@@ -10,6 +10,7 @@ pub mod man;
 mod outlook;
 pub mod pause;
 pub mod plan;
+mod progress;
 pub mod report;
 pub mod run;
 mod runtime;

@@ -6,8 +6,8 @@ pub mod crew;
 pub mod pulse;
 pub mod vigil;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{AccountSettings, Config};
+use crate::domain::tariff::Prices;
 use crate::domain::time::SignedDuration;
 use crate::domain::view::Mode;
 use crate::engine::{Engine, Pass};
@@ -91,7 +92,7 @@ impl Standing {
 pub async fn run(mut standing: Standing, mut setup: Setup, mut reread: Reread, mut wishes: mpsc::Receiver<Signal>) -> Result<(), String> {
     // From before the first write: a fault is told once.
     let mut health = standing.ledger.health();
-    let flags = Flags::new(setup.config.mode, &standing.clock);
+    let flags = Flags::new(&setup.config, &standing.clock);
     // Before the accounts: what they find first is told too.
     let mut receivers = standing.receivers();
     receivers.follow(&setup.config.notifications, &setup.secrets).await?;
@@ -206,12 +207,27 @@ struct Flags {
     broken: Arc<AtomicBool>,
     /// Of the daemon's own loop.
     pulse: Arc<Pulse>,
+    /// At which a forecast is priced.
+    prices: Arc<RwLock<Prices>>,
 }
 
 impl Flags {
-    fn new(mode: Mode, clock: &Clock) -> Self {
-        let enforcing = Arc::new((mode == Mode::Enforce).into());
-        Self { enforcing, draining: Arc::default(), broken: Arc::default(), pulse: Arc::new(Pulse::new(clock)) }
+    fn new(config: &Config, clock: &Clock) -> Self {
+        let flags = Self {
+            enforcing: Arc::default(),
+            draining: Arc::default(),
+            broken: Arc::default(),
+            pulse: Arc::new(Pulse::new(clock)),
+            prices: Arc::default(),
+        };
+        flags.follow(config);
+        flags
+    }
+
+    /// What the server shows of a configuration.
+    fn follow(&self, config: &Config) {
+        self.enforcing.store(config.mode == Mode::Enforce, Ordering::Relaxed);
+        *self.prices.write().unwrap_or_else(PoisonError::into_inner) = crew::prices(config);
     }
 
     fn board(&self, standing: &Standing, crew: &Crew) -> Board {
@@ -223,6 +239,7 @@ impl Flags {
             draining: self.draining.clone(),
             broken: self.broken.clone(),
             pulse: self.pulse.clone(),
+            prices: self.prices.clone(),
         }
     }
 }
@@ -238,7 +255,7 @@ async fn reload(crew: &mut Crew, receivers: &mut Receivers, setup: &mut Setup, r
         for key in needs_restart(&setup.config, &new.config) {
             tracing::warn!(key, "a change of this key takes effect at the next start");
         }
-        flags.enforcing.store(new.config.mode == Mode::Enforce, Ordering::Relaxed);
+        flags.follow(&new.config);
         declare(telemetry, &new.config);
         *setup = new;
     }

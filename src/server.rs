@@ -54,8 +54,11 @@ pub trait Source: Send + Sync + 'static {
     /// The releases of the session that has this id, or a part of this id, of every life and account.
     fn release(&self, id: SessionId) -> Answer<Vec<Release>>;
 
-    /// `until` is now; `by` is one of the words of [`Report::by`].
+    /// The rows of a report, without what costs more to have. `until` is now; `by` is one of the words of [`Report::by`].
     fn report(&self, since: Timestamp, until: Timestamp, by: String) -> Answer<Report>;
+
+    /// The same with those who left most behind and the forecast.
+    fn savings(&self, since: Timestamp, until: Timestamp, by: String) -> Answer<Report>;
 
     /// Why the program is not healthy, where a loop has stalled. Must not wait.
     fn health(&self) -> Result<(), String>;

@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::cli::progress::Progress;
 use crate::cli::table::{print, print_json};
 use crate::cli::{Failure, Format, Globals, configured, runtime};
 use crate::clock::Clock;
@@ -56,7 +57,14 @@ struct Tried {
 
 /// One listing per account with its credential, side by side, in the order of the accounts.
 async fn try_credentials(setup: &Setup, clock: Clock) -> Vec<Tried> {
-    join_all(setup.config.accounts.iter().map(|account| try_credential(setup, account, clock))).await
+    let progress = Progress::of("accounts tried");
+    progress.at(0, setup.config.accounts.len() as u64);
+    let trials = setup.config.accounts.iter().map(async |account| {
+        let tried = try_credential(setup, account, clock).await;
+        progress.step();
+        tried
+    });
+    join_all(trials).await
 }
 
 async fn try_credential(setup: &Setup, account: &AccountSettings, clock: Clock) -> Tried {

@@ -8,11 +8,11 @@ use clap::ValueEnum;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
+use crate::cli::progress::Progress;
 use crate::cli::{Failure, Globals, store};
 use crate::clock::Clock;
-use crate::config::{AccountSettings, Config};
-use crate::daemon::crew::price;
-use crate::domain::tariff::Prices;
+use crate::config::Config;
+use crate::daemon::crew::prices;
 use crate::domain::time::{Timestamp, later, parse_duration, rfc3339};
 use crate::domain::view::{Forecast, Report};
 use crate::ledger::{By, Reader, Wanted};
@@ -50,7 +50,7 @@ pub fn run(flags: &Flags, globals: &Globals) -> Result<(), Failure> {
     let config = store::offline(globals)?;
     let wanted = wanted(flags, &config, Clock::start().now())?;
     let report = match Reader::open(&config.store.path).map_err(store::failure)? {
-        Some(reader) => reader.whole_report(&wanted, &mut |_| {}).map_err(store::failure)?,
+        Some(reader) => read(&reader, &wanted)?,
         None => {
             anstream::eprintln!("session-reaper: there is no store yet, so that nothing is in its books");
             Report { leakers: Some(Vec::new()), forecast: Some(Forecast::default()), ..Report::empty(wanted.since, wanted.until, &wanted.by) }
@@ -61,6 +61,11 @@ pub fn run(flags: &Flags, globals: &Globals) -> Result<(), Failure> {
         ReportFormat::Json => output::text(&output::json(&report)?, flags.output.as_deref()),
         ReportFormat::Csv => output::text(&csv::csv(&report), flags.output.as_deref()),
     }
+}
+
+fn read(reader: &Reader, wanted: &Wanted) -> Result<Report, Failure> {
+    let progress = Progress::of("reading the books");
+    reader.whole_report(wanted, &mut |read| progress.at(read.rows, read.of)).map_err(store::failure)
 }
 
 /// What is asked of the books. What was to come before `--until` has not, where that is later than now.
@@ -74,17 +79,13 @@ fn wanted(flags: &Flags, config: &Config, now: Timestamp) -> Result<Wanted, Fail
         to_now: until.is_none(),
         by: flags.by.clone(),
         leakers: Some(flags.leakers.iter().map(|tag| tag.strip_prefix("metadata.").unwrap_or(tag).to_owned()).collect()),
-        forecast: Some(prices(&config.accounts)),
+        forecast: Some(prices(config)),
     };
     if wanted.since >= wanted.until {
         let (since, until) = (rfc3339(wanted.since), rfc3339(wanted.until));
         return Err(Failure::usage(format!("the period is empty: --since is {since}, --until is {until}")));
     }
     Ok(wanted)
-}
-
-fn prices(accounts: &[AccountSettings]) -> Prices {
-    accounts.iter().map(|account| (account.name.clone(), price(account))).collect()
 }
 
 /// Reads a duration before now, an instant, or the beginning of a day in UTC.

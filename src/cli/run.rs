@@ -39,7 +39,9 @@ fn for_ever(globals: Globals) -> Result<(), Failure> {
 async fn serve(setup: Setup, globals: Globals, watch: watch::Shared) -> Result<(), Failure> {
     let wishes = wishes(None, Some(watch.clone()))?;
     let token = configured::token(&setup.config)?;
+    let opening = store::opening();
     let mut standing = Standing::open(&setup, telemetry()?, token).await.map_err(unopened)?;
+    drop(opening);
     standing.supervisor = Arc::new(Supervisor::from_environment());
     announce(&setup, &standing);
     let reread = Box::new(move || match watch::setup(&globals, &watch) {
@@ -70,7 +72,9 @@ fn announce(setup: &Setup, standing: &Standing) {
 
 async fn once(setup: Setup) -> Result<(), Failure> {
     let wishes = wishes(None, None)?;
+    let opening = store::opening();
     let standing = Standing::open_books(&setup, telemetry()?).map_err(store::failure)?;
+    drop(opening);
     let clock = standing.clock;
     let passed = daemon::run_once(standing, &setup, wishes).await.map_err(Failure::work)?;
     let troubles: Vec<String> = passed.engines.iter().flat_map(|engine| troubles(engine, clock.now())).chain(passed.unfinished).collect();

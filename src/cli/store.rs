@@ -1,5 +1,6 @@
 //! The store that the configuration names, opened for a command.
 
+use crate::cli::progress::Progress;
 use crate::cli::{Failure, Globals, configured};
 use crate::config::{self, Config, Credentials, StorePath};
 use crate::domain::name::AccountName;
@@ -18,6 +19,11 @@ pub fn reader(globals: &Globals) -> Result<Option<Reader>, Failure> {
 /// The books for an operator's word.
 pub fn operator(globals: &Globals) -> Result<Operator, Failure> {
     Operator::open(&store_path(globals)?).map_err(failure)
+}
+
+/// Shown while the daemon's way in takes long: a large store is looked through for damage, and an older one is brought up to date.
+pub fn opening() -> Progress {
+    Progress::of("opening the store: checking it, and bringing it up to date")
 }
 
 /// A store that no command can reach is a matter of the configuration; all else is work that failed.

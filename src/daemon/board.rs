@@ -1,7 +1,7 @@
 //! What the server shows: each loop is asked when somebody looks, so that nothing is prepared for nobody.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
@@ -12,9 +12,10 @@ use crate::daemon::crew::{Line, Lines};
 use crate::daemon::pulse::{Pulse, STALLED_AFTER};
 use crate::domain::name::{AccountName, SessionId};
 use crate::domain::release::{Release, Releases};
+use crate::domain::tariff::Prices;
 use crate::domain::time::{Timestamp, human};
 use crate::domain::view::{AccountView, Explanation, Mode, Report, Snapshot};
-use crate::ledger::{By, Ledger};
+use crate::ledger::{By, Ledger, LedgerFault, Reader, Wanted};
 use crate::policy::{Policy, shown};
 use crate::server::{Answer, Source};
 
@@ -30,6 +31,8 @@ pub struct Board {
     pub broken: Arc<AtomicBool>,
     /// Of the daemon's own loop.
     pub pulse: Arc<Pulse>,
+    /// As of the last configuration.
+    pub prices: Arc<RwLock<Prices>>,
 }
 
 impl Board {
@@ -48,6 +51,14 @@ impl Board {
         writer
             .or_else(|| self.lines().into_iter().find_map(account))
             .or_else(|| daemon.map(|still| format!("the daemon's own loop has not turned for {}", human(still))))
+    }
+
+    fn by(&self, by: String, read: impl FnOnce(&Reader, By) -> Result<Report, LedgerFault> + Send + 'static) -> Answer<Report> {
+        let reader = self.ledger.reader();
+        match by.parse::<By>() {
+            Ok(by) => in_background(move || read(&reader, by)),
+            Err(why) => Box::pin(async move { Err(why) }),
+        }
     }
 
     pub(super) fn mode(&self) -> Mode {
@@ -104,11 +115,15 @@ impl Source for Board {
     }
 
     fn report(&self, since: Timestamp, until: Timestamp, by: String) -> Answer<Report> {
-        let reader = self.ledger.reader();
-        match by.parse::<By>() {
-            Ok(by) => in_background(move || reader.report_to_now(since, until, &by)),
-            Err(why) => Box::pin(async move { Err(why.to_string()) }),
-        }
+        self.by(by, move |reader, by| reader.report_to_now(since, until, &by))
+    }
+
+    fn savings(&self, since: Timestamp, until: Timestamp, by: String) -> Answer<Report> {
+        let prices = self.prices.read().unwrap_or_else(PoisonError::into_inner).clone();
+        self.by(by, move |reader, by| {
+            let wanted = Wanted { since, until, to_now: true, by, leakers: Some(Vec::new()), forecast: Some(prices) };
+            reader.whole_report(&wanted, &mut |_| {})
+        })
     }
 
     fn health(&self) -> Result<(), String> {
@@ -162,7 +177,7 @@ fn unwatched(line: &Line, mode: Mode) -> View {
 }
 
 /// The books are files: reading them must not hold up the loops.
-fn in_background<T: Send + 'static>(read: impl FnOnce() -> Result<T, crate::ledger::LedgerFault> + Send + 'static) -> Answer<T> {
+fn in_background<T: Send + 'static>(read: impl FnOnce() -> Result<T, LedgerFault> + Send + 'static) -> Answer<T> {
     Box::pin(async move {
         let read = tokio::task::spawn_blocking(read).await.map_err(|error| format!("the books could not be read: {error}"))?;
         read.map_err(|fault| fault.to_string())
@@ -191,7 +206,7 @@ mod tests {
         let options = OpenOptions { retention: SignedDuration::ZERO, now: clock.now() };
         let ledger = Ledger::open(&StorePath::Memory, options).expect("books in memory");
         let pulse = Arc::new(Pulse::still_for(&clock, daemon));
-        Board { clock, lines, ledger, enforcing: Arc::default(), draining: Arc::default(), broken: Arc::default(), pulse }
+        Board { clock, lines, ledger, enforcing: Arc::default(), draining: Arc::default(), broken: Arc::default(), pulse, prices: Arc::default() }
     }
 
     #[test]

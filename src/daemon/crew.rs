@@ -14,7 +14,7 @@ use crate::daemon::account::{AccountLoop, Control, in_our_time};
 use crate::daemon::pulse::Pulse;
 use crate::domain::name::{AccountName, Provider, ReceiverName};
 use crate::domain::record::{Lived, Recall, Record};
-use crate::domain::tariff::{Price, Tariff};
+use crate::domain::tariff::{Price, Prices, Tariff};
 use crate::domain::view::Mode;
 use crate::engine::{Engine, Lately, Pass, Runtime, Terms};
 use crate::executor::Executor;
@@ -301,8 +301,13 @@ pub fn terms(config: &Config, settings: &AccountSettings, pass: Pass) -> Terms {
 }
 
 /// What an account's sessions cost.
-pub fn price(settings: &AccountSettings) -> Price {
+fn price(settings: &AccountSettings) -> Price {
     Price { tariff: Tariff { price_per_hour: settings.price_per_hour, refunded_by: settings.refunded_by }, currency: settings.currency.clone() }
+}
+
+/// What every account's sessions cost.
+pub fn prices(config: &Config) -> Prices {
+    config.accounts.iter().map(|account| (account.name.clone(), price(account))).collect()
 }
 
 /// A loop that has ended meanwhile has nobody to tell.

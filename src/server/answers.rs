@@ -92,7 +92,7 @@ pub(super) async fn savings(Held(state): Held<State>, params: Params) -> Result<
     let now = state.source.now();
     let since = params.since(now)?.unwrap_or_else(|| later(now, -SAVINGS_OF));
     let by = params.by()?.unwrap_or(query::DEFAULT_BY).to_owned();
-    in_time(state.source.report(since, now, by)).await.map(Json)
+    in_time(state.source.savings(since, now, by)).await.map(Json)
 }
 
 async fn in_time<T>(answer: Answer<T>) -> Result<T, Refusal> {

@@ -99,6 +99,10 @@ impl Source for Fake {
         self.answer(Report { total, ..Report::empty(since, until, by) })
     }
 
+    fn savings(&self, since: Timestamp, until: Timestamp, by: String) -> Answer<Report> {
+        self.report(since, until, by)
+    }
+
     fn health(&self) -> Result<(), String> {
         if self.0 == Mood::Stalled { Err("account growth has not ticked for 90s".to_owned()) } else { Ok(()) }
     }

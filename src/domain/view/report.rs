@@ -145,7 +145,7 @@ pub struct ForecastPart {
 }
 
 /// Sessions that fell due and were not released for it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ForecastRow {
     /// Both null for the total.
     pub policy: Option<PolicyName>,
@@ -169,4 +169,24 @@ pub struct ForecastRow {
     pub saved_runtime_seconds: f64,
     pub saved_cost: Option<f64>,
     pub currency: Option<String>,
+}
+
+impl Default for ForecastRow {
+    fn default() -> Self {
+        Self {
+            policy: None,
+            limit: None,
+            sessions: 0,
+            still_running: 0,
+            already_ended: 0,
+            without_hard_end: 0,
+            unknown: 0,
+            unpriced: 0,
+            ran_on_seconds: 0.0,
+            ran_on_cost: Some(0.0),
+            saved_runtime_seconds: 0.0,
+            saved_cost: Some(0.0),
+            currency: None,
+        }
+    }
 }

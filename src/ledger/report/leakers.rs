@@ -12,6 +12,7 @@ use super::super::rows::json;
 use super::tally::{Costs, as_seconds, saved_runtime_ms};
 use super::{Hearing, Period, tag_text};
 use crate::domain::session::Metadata;
+use crate::domain::text::{HIDDEN, looks_secret};
 use crate::domain::view::Leaker;
 
 /// Rows of the list.
@@ -177,7 +178,8 @@ impl Counts {
 fn leaker(tag: &str, value: &str, count: &Count) -> Leaker {
     let (saved_cost, currency) = count.costs.sum();
     let saved_runtime_seconds = as_seconds(count.saved_runtime_ms);
-    Leaker { tag: shown(tag), value: shown(value), released: count.released, saved_runtime_seconds, saved_cost, currency }
+    let open = |text: &str| if looks_secret(text) { HIDDEN.to_owned() } else { shown(text) };
+    Leaker { tag: open(tag), value: open(value), released: count.released, saved_runtime_seconds, saved_cost, currency }
 }
 
 /// A text by which it can be told from others, and which is never long.
@@ -243,9 +245,9 @@ mod tests {
 
     #[test]
     fn a_path_means_what_it_means_in_a_policy() {
-        let metadata = json!({ "a.b": "exact", "a": { "b": "inside", "c.d": "unreachable" } });
+        let metadata = json!({ "x.y": "exact", "x": { "y": "inside" }, "a.b": { "c": "out of reach" } });
         let releases = [saved("a", 5, metadata.clone()), saved("b", 5, metadata)];
-        assert_eq!(named(&releases, &[]), named_as(&[("a.b", "exact", 2)]));
+        assert_eq!(named(&releases, &[]), named_as(&[("x.y", "exact", 2)]));
     }
 
     #[test]
@@ -272,6 +274,12 @@ mod tests {
         let found = found(&releases, &[]);
         let shown: Vec<_> = found.iter().map(|leaker| (leaker.value.chars().count(), leaker.value.ends_with("é…"), leaker.released)).collect();
         assert_eq!(shown, [(SHOWN_CHARS + 1, true, 3), (SHOWN_CHARS + 1, true, 2)]);
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_not_shown() {
+        let releases = [saved("a", 5, json!({ "key": "bb_live_0123" })), saved("b", 5, json!({ "key": "bb_live_0123" }))];
+        assert_eq!(named(&releases, &[]), named_as(&[("key", HIDDEN, 2)]));
     }
 
     /// Counts in little room, as [`leakers`] does in much.
