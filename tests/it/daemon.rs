@@ -20,6 +20,7 @@ mod operator;
 #[cfg(target_os = "linux")]
 mod power;
 mod releasing;
+mod reported;
 mod secrets;
 mod shown;
 mod silence;
