@@ -17,6 +17,7 @@ pub mod engine;
 pub mod clock;
 pub mod ledger;
 pub mod metrics;
+pub mod page;
 pub mod provider;
 pub mod signals;
 pub mod supervisor;

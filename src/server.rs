@@ -1,10 +1,12 @@
-//! `/metrics`, health, the JSON API. Read-only: nothing over HTTP changes anything.
+//! `/metrics`, health, the JSON API, and the page. Read-only: nothing over HTTP changes anything.
 //!
 //! What it shows comes through [`Source`], so that it knows neither the engine nor the ledger; what does not answer in time is an error, not a wait.
 
 mod answers;
 mod connections;
 mod guard;
+mod login;
+mod pages;
 mod query;
 
 use std::net::SocketAddr;
@@ -14,8 +16,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
-use axum::middleware::from_fn_with_state;
-use axum::routing::get;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -28,8 +30,9 @@ use crate::config::ServerSettings;
 use crate::domain::name::{AccountName, SessionId};
 use crate::domain::release::{Release, Releases};
 use crate::domain::time::Timestamp;
-use crate::domain::view::{AccountView, Explanation, Report, Snapshot};
+use crate::domain::view::{Explanation, Report, Snapshot};
 use crate::metrics::Metrics;
+use crate::page::assets;
 use answers::Refusal;
 use guard::Guard;
 
@@ -43,7 +46,8 @@ pub trait Source: Send + Sync + 'static {
 
     fn snapshot(&self) -> Answer<Snapshot>;
 
-    fn accounts(&self) -> Answer<Vec<AccountView>>;
+    /// The same without its sessions and budgets, so that nothing is counted either: accounts and policies cost little.
+    fn outline(&self) -> Answer<Snapshot>;
 
     /// Why a live session is what it is; nothing where the account has none of that id.
     fn explain(&self, account: AccountName, id: SessionId) -> Answer<Option<Box<Explanation>>>;
@@ -107,7 +111,7 @@ impl Bound {
 
     /// Serves until `shutdown`, then lets answers under way finish.
     pub async fn serve(self, source: Arc<dyn Source>, metrics: Metrics, shutdown: CancellationToken) {
-        let router = router(State { source, metrics }, Arc::new(self.guard), self.open_metrics);
+        let router = router(State { source, metrics, guard: Arc::new(self.guard) }, self.open_metrics);
         connections::serve(self.listener, router, shutdown).await;
     }
 }
@@ -116,38 +120,45 @@ impl Bound {
 struct State {
     source: Arc<dyn Source>,
     metrics: Metrics,
+    guard: Arc<Guard>,
 }
 
-/// Nothing that is served here takes a body.
-const LONGEST_BODY: usize = 1_024;
+/// Only the form to sign in takes a body: a token, and where to go then.
+const LONGEST_BODY: usize = 8 << 10;
 
-fn router(state: State, guard: Arc<Guard>, open_metrics: bool) -> Router {
+fn router(state: State, open_metrics: bool) -> Router {
+    let guard = state.guard.clone();
     let health = Router::new().route("/healthz", get(answers::healthz)).route("/readyz", get(answers::readyz));
     let mut metrics = Router::new().route("/metrics", get(answers::metrics));
     if !open_metrics {
         metrics = metrics.layer(from_fn_with_state(guard.clone(), guard::token));
     }
-    let api = Router::new()
-        .route("/", get(answers::index))
+    let shown = Router::new()
+        .route("/", get(pages::overview))
+        .route("/releases", get(pages::releases))
+        .route("/sessions/{account}/{id}", get(pages::session))
         .route("/api/v1/sessions", get(answers::sessions))
         .route("/api/v1/accounts", get(answers::accounts))
         .route("/api/v1/releases", get(answers::releases))
         .route("/api/v1/savings", get(answers::savings))
-        .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "nothing is here; / lists what there is"))
-        .layer(from_fn_with_state(guard.clone(), guard::token))
-        .layer(from_fn_with_state(guard, guard::host));
+        .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "nothing is here; / is the first page, /api/v1/sessions the first of the API"))
+        .layer(from_fn_with_state(guard.clone(), guard::signed_in));
+    let assets = assets::ALL.into_iter().fold(Router::new(), |router, asset| router.route(asset.path, get(pages::asset(asset))));
+    let door = Router::new().route("/login", get(login::form).post(login::sign_in)).route("/logout", post(login::sign_out));
+    let ours = shown.merge(assets).merge(door).layer(from_fn_with_state(guard, guard::host));
     let all = health
         .merge(metrics)
-        .merge(api)
+        .merge(ours)
         .method_not_allowed_fallback(async || Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "read-only: only GET and HEAD are answered"))
         .with_state(state)
-        .layer(CompressionLayer::new())
+        .layer(CatchPanicLayer::custom(answers::panicked))
+        .layer(from_fn(login::dressed))
         .layer(RequestBodyLimitLayer::new(LONGEST_BODY))
-        .layer(CatchPanicLayer::custom(answers::panicked));
+        .layer(CompressionLayer::new());
     secured(all)
 }
 
-const SECURITY: [(HeaderName, &str); 5] = [
+const SECURITY: [(HeaderName, &str); 6] = [
     (
         CONTENT_SECURITY_POLICY,
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
@@ -156,10 +167,13 @@ const SECURITY: [(HeaderName, &str); 5] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (X_FRAME_OPTIONS, "DENY"),
     (REFERRER_POLICY, "no-referrer"),
-    (CACHE_CONTROL, "no-store"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
+/// What is the same for everybody says itself that it may be kept.
 fn secured(router: Router) -> Router {
     let layer = |(name, value)| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
-    SECURITY.into_iter().fold(router, |router, header| router.layer(layer(header)))
+    let unkept = SetResponseHeaderLayer::if_not_present(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    SECURITY.into_iter().fold(router, |router, header| router.layer(layer(header))).layer(unkept)
 }

@@ -22,7 +22,7 @@ const SHORTEST_SLEEP: SignedDuration = SignedDuration::from_millis(1);
 
 /// What the rest of the daemon may ask of an account's loop.
 pub enum Control {
-    View(oneshot::Sender<View>),
+    View(Depth, oneshot::Sender<View>),
     /// One session's; nothing where the account has none of that id.
     Explain(SessionId, oneshot::Sender<Option<Box<Explanation>>>),
     Reconfigure {
@@ -35,6 +35,14 @@ pub enum Control {
     Drain,
     /// The account is wanted again after all. Answered by a loop that has not ended meanwhile.
     Stay(oneshot::Sender<()>),
+}
+
+/// How much of an account somebody wants to see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Neither its sessions nor its budgets, which may be many.
+    Outline,
+    Whole,
 }
 
 /// One account at one moment.
@@ -94,6 +102,14 @@ impl AccountLoop {
         }
     }
 
+    fn view(&self, depth: Depth, now: Timestamp) -> View {
+        let (account, policies) = (self.engine.account_view(now), self.engine.policies());
+        match depth {
+            Depth::Outline => View { account, sessions: Vec::new(), budgets: Vec::new(), policies },
+            Depth::Whole => View { account, sessions: self.engine.session_views(now), budgets: self.engine.budget_views(now), policies },
+        }
+    }
+
     fn hear_orders(&mut self) -> Input {
         let orders = self.orders.borrow_and_update().clone();
         Input::Orders(Arc::new(in_our_time(&orders, &self.clock)))
@@ -103,13 +119,8 @@ impl AccountLoop {
     fn obey(&mut self, control: Control) -> Input {
         let now = self.clock.now();
         match control {
-            Control::View(reply) => {
-                drop(reply.send(View {
-                    account: self.engine.account_view(now),
-                    sessions: self.engine.session_views(now),
-                    budgets: self.engine.budget_views(now),
-                    policies: self.engine.policies(),
-                }));
+            Control::View(depth, reply) => {
+                drop(reply.send(self.view(depth, now)));
                 Input::Tick
             }
             Control::Explain(id, reply) => {

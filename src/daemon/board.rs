@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
-use crate::daemon::account::{Control, View};
+use crate::daemon::account::{Control, Depth, View};
 use crate::daemon::crew::{Line, Lines};
 use crate::daemon::pulse::{Pulse, STALLED_AFTER};
 use crate::domain::name::{AccountName, SessionId};
@@ -61,22 +61,12 @@ impl Board {
         }
     }
 
-    pub(super) fn mode(&self) -> Mode {
-        if self.enforcing.load(Ordering::Relaxed) { Mode::Enforce } else { Mode::Observe }
-    }
-}
-
-impl Source for Board {
-    fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
-    fn snapshot(&self) -> Answer<Snapshot> {
+    fn look(&self, depth: Depth) -> Answer<Snapshot> {
         let (lines, at, mode) = (self.lines(), self.clock.now(), self.mode());
         Box::pin(async move {
             let mut snapshot = Snapshot { at, mode, accounts: Vec::new(), sessions: Vec::new(), budgets: Vec::new(), policies: Vec::new() };
             let mut table: Arc<[Policy]> = Arc::default();
-            for view in views(lines, mode).await {
+            for view in views(lines, mode, depth).await {
                 snapshot.accounts.push(view.account);
                 snapshot.sessions.extend(view.sessions);
                 snapshot.budgets.extend(view.budgets);
@@ -88,9 +78,22 @@ impl Source for Board {
         })
     }
 
-    fn accounts(&self) -> Answer<Vec<AccountView>> {
-        let (lines, mode) = (self.lines(), self.mode());
-        Box::pin(async move { Ok(views(lines, mode).await.into_iter().map(|view| view.account).collect()) })
+    fn mode(&self) -> Mode {
+        if self.enforcing.load(Ordering::Relaxed) { Mode::Enforce } else { Mode::Observe }
+    }
+}
+
+impl Source for Board {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn snapshot(&self) -> Answer<Snapshot> {
+        self.look(Depth::Whole)
+    }
+
+    fn outline(&self) -> Answer<Snapshot> {
+        self.look(Depth::Outline)
     }
 
     fn explain(&self, account: AccountName, id: SessionId) -> Answer<Option<Box<Explanation>>> {
@@ -142,14 +145,14 @@ impl Source for Board {
     }
 }
 
-async fn views(lines: Vec<Line>, mode: Mode) -> Vec<View> {
-    join_all(lines.into_iter().map(|line| async move { view(&line).await.unwrap_or_else(|| unwatched(&line, mode)) })).await
+async fn views(lines: Vec<Line>, mode: Mode, depth: Depth) -> Vec<View> {
+    join_all(lines.into_iter().map(|line| async move { view(&line, depth).await.unwrap_or_else(|| unwatched(&line, mode)) })).await
 }
 
 /// Nothing where the loop has ended.
-async fn view(line: &Line) -> Option<View> {
+async fn view(line: &Line, depth: Depth) -> Option<View> {
     let (reply, answer) = oneshot::channel();
-    line.control.send(Control::View(reply)).await.ok()?;
+    line.control.send(Control::View(depth, reply)).await.ok()?;
     answer.await.ok()
 }
 
@@ -237,7 +240,7 @@ mod tests {
         let clock = Clock::start();
         let (control, inbox) = tokio::sync::mpsc::channel(1);
         drop(inbox);
-        let shown = views(vec![line("gone", control, Pulse::new(&clock))], Mode::Enforce).await;
+        let shown = views(vec![line("gone", control, Pulse::new(&clock))], Mode::Enforce, Depth::Whole).await;
         assert!(shown.iter().all(|view| view.account.error.as_ref().is_some_and(|error| error.contains("not watched any more"))));
         assert_eq!(shown.len(), 1);
     }

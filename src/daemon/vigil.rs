@@ -18,7 +18,7 @@ pub async fn keep(board: Arc<Board>, supervisor: Arc<Supervisor>) {
         let line = match board.health() {
             Ok(()) => {
                 supervisor.alive();
-                tokio::time::timeout(PATIENCE, board.accounts()).await.ok().and_then(Result::ok).map(|accounts| status(board.mode(), &accounts))
+                tokio::time::timeout(PATIENCE, board.outline()).await.ok().and_then(Result::ok).map(|outline| status(outline.mode, &outline.accounts))
             }
             Err(why) => Some(format!("stalled: {why}")),
         };

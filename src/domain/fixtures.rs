@@ -8,7 +8,7 @@ use crate::domain::release::{Outcome, Release};
 use crate::domain::session::{Metadata, Parts, Phase, Session, Status};
 use crate::domain::time::{Moment, SignedDuration, Timestamp, later};
 use crate::domain::verdict::{Limit, VerdictWord};
-use crate::domain::view::SessionView;
+use crate::domain::view::{Mode, SessionView, Snapshot};
 
 /// So many milliseconds after noon.
 pub fn at(millis: i64) -> Timestamp {
@@ -118,4 +118,9 @@ pub fn session_view(id: &str) -> SessionView {
         release: None,
         shadows: Vec::new(),
     }
+}
+
+/// Noon, with these sessions and nothing else.
+pub fn snapshot(sessions: Vec<SessionView>) -> Snapshot {
+    Snapshot { at: at(0), mode: Mode::Enforce, accounts: Vec::new(), sessions, budgets: Vec::new(), policies: Vec::new() }
 }

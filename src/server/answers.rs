@@ -21,11 +21,11 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Without `since`, savings are those of a week.
 const SAVINGS_OF: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// An answer that is not what was asked for: `{"error": …}`.
-#[derive(Debug)]
+/// An answer that is not what was asked for: `{"error": …}`, or a page that says it. It goes with its response, for whoever makes a page of it.
+#[derive(Clone, Debug)]
 pub(super) struct Refusal {
-    status: StatusCode,
-    why: String,
+    pub(super) status: StatusCode,
+    pub(super) why: String,
 }
 
 impl Refusal {
@@ -36,19 +36,10 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        (self.status, Json(json!({ "error": self.why }))).into_response()
+        let mut response = (self.status, Json(json!({ "error": self.why }))).into_response();
+        response.extensions_mut().insert(self);
+        response
     }
-}
-
-pub(super) async fn index() -> &'static str {
-    "session-reaper\n\n\
-     /metrics            Prometheus text\n\
-     /healthz            200 while the loops tick\n\
-     /readyz             200 after each account's first listing\n\
-     /api/v1/sessions    live sessions with verdict, policy and deadline; budgets\n\
-     /api/v1/accounts    accounts with their health\n\
-     /api/v1/releases    releases, newest first: ?limit=100&since=7d\n\
-     /api/v1/savings     saved runtime and cost: ?since=7d&by=policy\n"
 }
 
 pub(super) async fn metrics(Held(state): Held<State>) -> Result<impl IntoResponse, Refusal> {
@@ -76,8 +67,8 @@ pub(super) async fn sessions(Held(state): Held<State>, params: Params) -> Result
 
 pub(super) async fn accounts(Held(state): Held<State>, params: Params) -> Result<Json<Value>, Refusal> {
     params.only(&[])?;
-    let accounts = in_time(state.source.accounts()).await?;
-    Ok(Json(json!({ "accounts": accounts })))
+    let outline = in_time(state.source.outline()).await?;
+    Ok(Json(json!({ "accounts": outline.accounts })))
 }
 
 pub(super) async fn releases(Held(state): Held<State>, params: Params) -> Result<Json<Value>, Refusal> {
@@ -95,7 +86,7 @@ pub(super) async fn savings(Held(state): Held<State>, params: Params) -> Result<
     in_time(state.source.savings(since, now, by)).await.map(Json)
 }
 
-async fn in_time<T>(answer: Answer<T>) -> Result<T, Refusal> {
+pub(super) async fn in_time<T>(answer: Answer<T>) -> Result<T, Refusal> {
     let unavailable = |why: String| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, why);
     match tokio::time::timeout(ANSWER_WITHIN, answer).await {
         Ok(answer) => answer.map_err(unavailable),

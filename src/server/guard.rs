@@ -15,6 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
 use super::answers::Refusal;
+use super::login;
 
 /// The names that are ours, and the token.
 #[derive(Debug)]
@@ -45,10 +46,24 @@ impl Guard {
         }
     }
 
+    /// Whether the request brings the token, or there is none to bring.
     fn admits(&self, headers: &HeaderMap) -> bool {
         let Some(token) = &self.token else { return true };
         let shown = headers.get(AUTHORIZATION).and_then(bearer);
         shown.is_some_and(|shown| bool::from(shown.ct_eq(token.expose_secret().as_bytes())))
+    }
+
+    /// Whether the request comes from somebody who has signed in by the form.
+    pub(super) fn has_signed_in(&self, headers: &HeaderMap) -> bool {
+        let known = self.token.as_ref().filter(|token| !token.expose_secret().is_empty()).and_then(login::proof);
+        login::brought(headers).zip(known).is_some_and(|(brought, known)| bool::from(brought.ct_eq(known.as_bytes())))
+    }
+
+    /// The proof for whoever wrote the token into the form; nothing where that is not it.
+    pub(super) fn prove(&self, written: &str) -> Option<String> {
+        let token = self.token.as_ref().filter(|token| !token.expose_secret().is_empty())?;
+        let right = bool::from(written.as_bytes().ct_eq(token.expose_secret().as_bytes()));
+        login::proof(token).filter(|_| right)
     }
 }
 
@@ -69,10 +84,17 @@ pub(super) async fn host(State(guard): State<Arc<Guard>>, request: Request, next
     Refusal::new(StatusCode::MISDIRECTED_REQUEST, "this host name is not known here; add it to server.hosts").into_response()
 }
 
+/// For people's pages and what they link to: the token, or the cookie that proves it.
+pub(super) async fn signed_in(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    if guard.admits(request.headers()) || guard.has_signed_in(request.headers()) { next.run(request).await } else { unknown() }
+}
+
+/// For programs: the token alone.
 pub(super) async fn token(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
-    if guard.admits(request.headers()) {
-        return next.run(request).await;
-    }
+    if guard.admits(request.headers()) { next.run(request).await } else { unknown() }
+}
+
+fn unknown() -> Response {
     let mut refusal = Refusal::new(StatusCode::UNAUTHORIZED, "the token of server.token_file is needed, as Authorization: Bearer").into_response();
     refusal.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"session-reaper\""));
     refusal

@@ -27,9 +27,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
 }
 
 impl Params {
+    /// All of them, for a page that reads its own.
+    pub(super) fn all(&self) -> Result<&BTreeMap<String, String>, Refusal> {
+        self.0.as_ref().ok_or_else(|| bad("the query could not be read: expected name=value&…".to_owned()))
+    }
+
     /// Refuses what the path does not know: a misspelt parameter would silently change nothing.
     pub(super) fn only(&self, known: &[&str]) -> Result<(), Refusal> {
-        let params = self.0.as_ref().ok_or_else(|| bad("the query could not be read: expected name=value&…".to_owned()))?;
+        let params = self.all()?;
         match params.keys().find(|name| !known.contains(&name.as_str())) {
             None => Ok(()),
             Some(name) if known.is_empty() => Err(bad(format!("{name:?}: this path takes no parameters"))),

@@ -36,6 +36,7 @@ const FLOORS: &[Floor] = &[
     ),
     floor("ledger", &["domain"], &[("config", "where the store is, or that it is in memory")]),
     floor("metrics", &["domain"], &[("config", "every configured account's series begin at zero")]),
+    floor("page", &["domain"], &[]),
     floor(
         "notify",
         &["domain", "metrics", "ledger", "clock"],
@@ -50,7 +51,7 @@ const FLOORS: &[Floor] = &[
         &["domain", "engine", "provider", "ledger"],
         &[("telemetry", "the line about a request is written while the request is on its way, so that a slow log delays no release")],
     ),
-    floor("server", &["domain", "metrics", "ledger"], &[("config", "where to listen, and to whom to answer")]),
+    floor("server", &["domain", "page", "metrics", "ledger"], &[("config", "where to listen, and to whom to answer")]),
     floor("config", &["domain", "policy", "guardrails"], &[]),
     floor("simulator", &["domain", "provider", "clock"], &[]),
     floor("daemon", &["*", "-simulator", "-cli"], &[]),
@@ -59,7 +60,7 @@ const FLOORS: &[Floor] = &[
     floor("lib", &["*"], &[]),
 ];
 
-const PURE: &[&str] = &["domain", "policy", "evidence", "guardrails", "settle", "engine"];
+const PURE: &[&str] = &["domain", "policy", "evidence", "guardrails", "settle", "engine", "page"];
 
 /// What reads or changes something outside the program, in any spelling that compiles.
 const IMPURE: &[&str] = &[

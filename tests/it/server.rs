@@ -11,7 +11,7 @@ use session_reaper::config::ServerSettings;
 use session_reaper::domain::name::{AccountName, SessionId};
 use session_reaper::domain::release::{Release, Releases};
 use session_reaper::domain::time::{SignedDuration, Timestamp};
-use session_reaper::domain::view::{AccountView, BudgetView, Explanation, Mode, Report, ReportRow, Snapshot};
+use session_reaper::domain::view::{BudgetView, Explanation, Mode, Report, ReportRow, Snapshot};
 use session_reaper::metrics::Metrics;
 use session_reaper::server::{Answer, Server, Source};
 use tokio_util::sync::CancellationToken;
@@ -73,8 +73,15 @@ impl Source for Fake {
         })
     }
 
-    fn accounts(&self) -> Answer<Vec<AccountView>> {
-        self.answer(Vec::new())
+    fn outline(&self) -> Answer<Snapshot> {
+        self.answer(Snapshot {
+            at: self.now(),
+            mode: Mode::Observe,
+            accounts: Vec::new(),
+            sessions: Vec::new(),
+            budgets: Vec::new(),
+            policies: Vec::new(),
+        })
     }
 
     /// What it was asked comes back as an error, so that a test can see it.
