@@ -7,6 +7,7 @@ pub mod ask;
 pub mod assets;
 pub mod chart;
 pub mod list;
+pub mod mailed;
 pub mod overview;
 pub mod plain;
 pub mod releases;

@@ -4,6 +4,7 @@ mod csv;
 mod output;
 mod sections;
 
+use askama::Template;
 use clap::ValueEnum;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
@@ -16,6 +17,7 @@ use crate::daemon::crew::prices;
 use crate::domain::time::{Timestamp, later, parse_duration, rfc3339};
 use crate::domain::view::{Forecast, Report};
 use crate::ledger::{By, Reader, Wanted};
+use crate::page::mailed::Mailed;
 
 #[derive(Debug, clap::Args)]
 pub struct Flags {
@@ -44,28 +46,42 @@ pub enum ReportFormat {
     Json,
     /// The rows alone
     Csv,
+    /// One file to mail, with charts: nothing in it runs, or is fetched from anywhere
+    Html,
 }
 
 pub fn run(flags: &Flags, globals: &Globals) -> Result<(), Failure> {
     let config = store::offline(globals)?;
     let wanted = wanted(flags, &config, Clock::start().now())?;
-    let report = match Reader::open(&config.store.path).map_err(store::failure)? {
-        Some(reader) => read(&reader, &wanted)?,
+    let also = if flags.format == ReportFormat::Html { CHARTED } else { &[] };
+    let (report, charted) = match Reader::open(&config.store.path).map_err(store::failure)? {
+        Some(reader) => read(&reader, &wanted, also)?,
         None => {
             anstream::eprintln!("session-reaper: there is no store yet, so that nothing is in its books");
-            Report { leakers: Some(Vec::new()), forecast: Some(Forecast::default()), ..Report::empty(wanted.since, wanted.until, &wanted.by) }
+            empty(&wanted, also)
         }
     };
-    match flags.format {
-        ReportFormat::Table => output::table(&sections::sections(&report, &wanted.by), flags.output.as_deref()),
-        ReportFormat::Json => output::text(&output::json(&report)?, flags.output.as_deref()),
-        ReportFormat::Csv => output::text(&csv::csv(&report), flags.output.as_deref()),
+    let file = flags.output.as_deref();
+    match (flags.format, charted.as_slice()) {
+        (ReportFormat::Table, _) => output::table(&sections::sections(&report, &wanted.by), file),
+        (ReportFormat::Json, _) => output::text(&output::json(&report)?, file),
+        (ReportFormat::Csv, _) => output::text(&csv::csv(&report), file),
+        (ReportFormat::Html, [by_day, by_policy]) => output::text(&Mailed::new(&report, by_day, by_policy).render().map_err(Failure::work)?, file),
+        (ReportFormat::Html, _) => Err(Failure::work("the books gave no rows to draw")),
     }
 }
 
-fn read(reader: &Reader, wanted: &Wanted) -> Result<Report, Failure> {
+/// What the file to mail draws, whatever its rows stand for.
+const CHARTED: &[By] = &[By::Day, By::Policy];
+
+fn read(reader: &Reader, wanted: &Wanted, also: &[By]) -> Result<(Report, Vec<Report>), Failure> {
     let progress = Progress::of("reading the books");
-    reader.whole_report(wanted, &mut |read| progress.at(read.rows, read.of)).map_err(store::failure)
+    reader.whole_reports(wanted, also, &mut |read| progress.at(read.rows, read.of)).map_err(store::failure)
+}
+
+fn empty(wanted: &Wanted, also: &[By]) -> (Report, Vec<Report>) {
+    let empty = |by: &By| Report::empty(wanted.since, wanted.until, by);
+    (Report { leakers: Some(Vec::new()), forecast: Some(Forecast::default()), ..empty(&wanted.by) }, also.iter().map(empty).collect())
 }
 
 /// What is asked of the books. What was to come before `--until` has not, where that is later than now.

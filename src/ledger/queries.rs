@@ -101,7 +101,12 @@ impl Reader {
 
     /// The whole report: rows, and what else is wanted. Tells from time to time how far it has come.
     pub fn whole_report(&self, wanted: &Wanted, hear: &mut dyn FnMut(Read)) -> Result<Report, LedgerFault> {
-        self.ask(|books| report::whole(books, wanted, hear))
+        self.whole_reports(wanted, &[], hear).map(|(report, _)| report)
+    }
+
+    /// The same, and the rows by other keys, all of one moment.
+    pub fn whole_reports(&self, wanted: &Wanted, also: &[By], hear: &mut dyn FnMut(Read)) -> Result<(Report, Vec<Report>), LedgerFault> {
+        self.ask(|books| report::whole(books, wanted, also, hear))
     }
 
     /// Every session's runtime that reaches to `since` or past it, one by one, in no order. Instants are the provider's, save the last sighting of a

@@ -99,15 +99,16 @@ impl Hearing<'_> {
     }
 }
 
-/// The whole report: rows, and what else is wanted.
-pub(super) fn whole(books: &Connection, wanted: &Wanted, hear: &mut dyn FnMut(Read)) -> rusqlite::Result<Report> {
+/// The whole report: rows, and what else is wanted. With it the rows alone by other keys, of the same books at the same moment.
+pub(super) fn whole(books: &Connection, wanted: &Wanted, also: &[By], hear: &mut dyn FnMut(Read)) -> rusqlite::Result<(Report, Vec<Report>)> {
     let period = Period { books, since: wanted.since, last: wanted.last() };
-    let passes = 1 + u64::from(wanted.leakers.is_some());
+    let passes = 1 + also.len() as u64 + u64::from(wanted.leakers.is_some());
     let mut hearing = Hearing { read: Read { rows: 0, of: period.count()? * passes }, hear };
     let mut report = rows(period, wanted.until, &wanted.by, &mut hearing)?;
     report.leakers = wanted.leakers.as_ref().map(|tags| leakers::leakers(period, tags, &mut hearing)).transpose()?;
     report.forecast = wanted.forecast.as_ref().map(|prices| forecast::forecast(books, wanted.since, wanted.last(), prices)).transpose()?;
-    Ok(report)
+    let also = also.iter().map(|by| rows(period, wanted.until, by, &mut hearing)).collect::<rusqlite::Result<_>>()?;
+    Ok((report, also))
 }
 
 /// The rows alone. Releases of `[since, last)`, the provider's time, in a report that says `[since, until)`, ours.

@@ -317,13 +317,10 @@ mod tests {
         };
         let gaps = vec![Gap { account: "growth".into(), from: at(0), until: None }];
         let report = |by: &str, rows| Report {
-            since: savings::since(at(0), 30),
-            until: at(0),
-            by: by.to_owned(),
             rows,
-            rows_left_out: 0,
             total: ReportRow { key: None, ..total.clone() },
             gaps: gaps.clone(),
+            ..Report::empty(savings::since(at(0), 30), at(0), by)
         };
         Books {
             releases: vec![Release {

@@ -128,7 +128,7 @@ mod tests {
     }
 
     fn report(by: &str, rows: Vec<ReportRow>, total: ReportRow) -> Report {
-        Report { since: since(at(0), 3), until: at(0), by: by.to_owned(), rows, rows_left_out: 0, total, gaps: Vec::new() }
+        Report { rows, total, ..Report::empty(since(at(0), 3), at(0), by) }
     }
 
     #[test]

@@ -153,7 +153,7 @@ pub struct ForecastRow {
     pub sessions: u64,
     /// Of these, not known to be over: what they ran on for still grows.
     pub still_running: u64,
-    /// Of these, over before a release could have ended them: they would have saved nothing.
+    /// Of these, over when they were counted, as far as anybody saw: a release would have saved nothing.
     pub already_ended: u64,
     /// Of these, without a hard end that anybody knows: what they would have saved by the books is not known.
     pub without_hard_end: u64,

@@ -70,7 +70,7 @@ pub fn caveats(row: &ForecastRow) -> Vec<String> {
     let of = |count: u64, what: &str| (count > 0).then(|| format!("{count} of {} {what}", row.sessions));
     [
         of(row.still_running, "are not known to be over: what they ran on for still grows"),
-        of(row.already_ended, "had ended before a release could have ended them, and are in no figure"),
+        of(row.already_ended, "were not seen alive after they fell due, and are in no figure"),
         of(row.without_hard_end, "have no hard end that is known, and are in no figure up to it"),
         of(row.unknown, "are forgotten by the books, so that nobody knows how long they ran; they are in no figure"),
         of(row.unpriced, "are of accounts whose price is not known, and are in no cost"),

@@ -90,8 +90,9 @@ impl Counted {
         Some(between(self.at, until).max(SignedDuration::ZERO))
     }
 
+    /// Nobody saw it alive when it was counted, or later.
     fn had_ended(&self) -> bool {
-        self.ended_at.is_some_and(|ended_at| ended_at <= self.at)
+        self.ended_at.is_some_and(|ended_at| ended_at < self.at)
     }
 }
 
@@ -280,6 +281,8 @@ mod tests {
     fn one_that_the_books_forgot_and_one_that_had_ended_are_in_no_figure() {
         let forgotten = after([observed("a", 0)]).observe.total;
         assert_eq!((forgotten.sessions, forgotten.unknown, forgotten.ran_on_seconds, forgotten.still_running), (1, 1, 0.0, 0));
+        let seen_last = after([seen("a", 1, Some(HOUR)), observed("a", 1), over("a", 1)]).observe.total;
+        assert_eq!((seen_last.already_ended, seen_last.saved_runtime_seconds), (0, 3_599.0), "the listing that showed it due showed it alive");
         let ended = after([seen("a", -5, Some(HOUR)), observed("a", 1), over("a", 0)]).observe.total;
         assert_eq!((ended.sessions, ended.already_ended, ended.saved_runtime_seconds), (1, 1, 0.0));
     }

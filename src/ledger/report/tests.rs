@@ -39,7 +39,7 @@ fn a_release_at_a_provider_whose_clock_is_ahead_counts_at_once() {
 pub(super) fn whole(books: &Connection, leakers: &[&str], prices: &Prices) -> Report {
     let leakers = Some(leakers.iter().map(|tag| (*tag).to_owned()).collect());
     let wanted = Wanted { since: at(0), until: at(10), to_now: false, by: By::Policy, leakers, forecast: Some(prices.clone()) };
-    super::whole(books, &wanted, &mut |_| {}).unwrap()
+    super::whole(books, &wanted, &[], &mut |_| {}).unwrap().0
 }
 
 #[test]
@@ -48,9 +48,10 @@ fn reading_tells_how_far_it_has_come_of_every_row_that_it_will_read() {
     let books = books(&releases);
     let wanted = Wanted { since: at(0), until: at(10), to_now: true, by: By::Day, leakers: Some(Vec::new()), forecast: None };
     let mut heard = Vec::new();
-    let report = super::whole(&books, &wanted, &mut |read| heard.push(read)).unwrap();
-    let of = ROWS_A_WORD * 2;
-    assert_eq!(heard, [Read { rows: ROWS_A_WORD, of }, Read { rows: of, of }]);
+    let (report, also) = super::whole(&books, &wanted, &[By::Account], &mut |read| heard.push(read)).unwrap();
+    let of = ROWS_A_WORD * 3;
+    assert_eq!(heard, [1, 2, 3].map(|pass| Read { rows: ROWS_A_WORD * pass, of }));
+    assert_eq!((also[0].by.as_str(), also[0].total.released), ("account", ROWS_A_WORD));
     assert_eq!((report.forecast, report.leakers), (None, Some(Vec::new())));
 }
 
