@@ -89,13 +89,14 @@ fn wanted(flags: &Flags, config: &Config, now: Timestamp) -> Result<Wanted, Fail
     let since = instant("--since", &flags.since, now)?;
     let asked = flags.until.as_deref().map(|text| instant("--until", text, now)).transpose()?;
     let until = asked.filter(|until| *until < now);
+    let is_whole = flags.format != ReportFormat::Csv;
     let wanted = Wanted {
         since,
         until: until.unwrap_or(now),
         to_now: until.is_none(),
         by: flags.by.clone(),
-        leakers: Some(flags.leakers.iter().map(|tag| tag.strip_prefix("metadata.").unwrap_or(tag).to_owned()).collect()),
-        forecast: Some(prices(config)),
+        leakers: is_whole.then(|| flags.leakers.iter().map(|tag| tag.strip_prefix("metadata.").unwrap_or(tag).to_owned()).collect()),
+        forecast: is_whole.then(|| prices(config)),
     };
     if wanted.since >= wanted.until {
         let (since, until) = (rfc3339(wanted.since), rfc3339(wanted.until));

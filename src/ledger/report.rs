@@ -4,20 +4,21 @@ mod by;
 mod coverage;
 mod forecast;
 mod leakers;
+mod tags;
 mod tally;
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Row, params};
 
-use super::rows::{instant, json, maybe_instant, millis};
-use crate::domain::session::{Metadata, scalar_text};
+use super::rows::{json, millis};
+use crate::domain::session::Metadata;
 use crate::domain::tariff::Prices;
 use crate::domain::time::Timestamp;
 use crate::domain::view::{Report, ReportRow};
 
 pub use by::By;
+use tags::ByText;
 use tally::Tally;
 
 /// Everything that a report may be asked for.
@@ -62,11 +63,12 @@ struct Period<'a> {
 }
 
 impl Period<'_> {
-    /// Every release of the period, in the order of time.
-    fn each(self, columns: &str, mut each: impl FnMut(&Row<'_>) -> rusqlite::Result<()>) -> rusqlite::Result<()> {
+    /// Every release of the period with [`tally::COLUMNS`] and this one, in the order of time.
+    fn each(self, key: &str, mut each: impl FnMut(&Row<'_>) -> rusqlite::Result<()>) -> rusqlite::Result<()> {
         let sql = format!(
-            "SELECT {columns} FROM releases WHERE coalesce(confirmed_at, requested_at) >= ?1 AND coalesce(confirmed_at, requested_at) < ?2
-             AND outcome <> 'requested' ORDER BY coalesce(confirmed_at, requested_at)"
+            "SELECT {}, {key} FROM releases WHERE coalesce(confirmed_at, requested_at) >= ?1 AND coalesce(confirmed_at, requested_at) < ?2
+             AND outcome <> 'requested' ORDER BY coalesce(confirmed_at, requested_at)",
+            tally::COLUMNS
         );
         let mut statement = self.books.prepare_cached(&sql)?;
         let mut rows = statement.query(params![millis(self.since), millis(self.last)])?;
@@ -117,13 +119,17 @@ pub(super) fn report(books: &Connection, since: Timestamp, until: Timestamp, las
 }
 
 fn rows(period: Period<'_>, until: Timestamp, by: &By, hearing: &mut Hearing<'_>) -> rusqlite::Result<Report> {
-    let mut tallies: BTreeMap<Option<String>, Tally> = BTreeMap::new();
+    let mut tallies: ByText<Tally> = ByText::default();
+    // Of those without the tag.
+    let mut untold = Tally::default();
     let mut total = Tally::default();
-    period.each(&format!("{}, {}", tally::COLUMNS, key_columns(by)), |row| {
+    period.each(column(by), |row| {
         hearing.row();
-        tallies.entry(key(row, by)?).or_default().add(row)?;
+        tally_of(&mut tallies, &mut untold, row, by)?.add(row)?;
         total.add(row)
     })?;
+    let mut tallies: Vec<(Option<Box<str>>, Tally)> = tallies.into_iter().map(|(key, tally)| (Some(key), tally)).collect();
+    tallies.extend(untold.has_any().then_some((None, untold)));
     let rows_left_out = tallies.len().saturating_sub(MOST_ROWS);
     let gaps = coverage::gaps(period.books, period.since, until)?;
     Ok(Report {
@@ -140,44 +146,43 @@ fn rows(period: Period<'_>, until: Timestamp, by: &By, hearing: &mut Hearing<'_>
 const MOST_ROWS: usize = 10_000;
 
 /// Metadata may be long, and is read only where it must be.
-fn key_columns(by: &By) -> &'static str {
+fn column(by: &By) -> &'static str {
     match by {
         By::Account => "account",
         By::Policy => "policy",
         By::Limit => "limit_word",
         By::Kind => "kind",
-        By::Day => "confirmed_at, requested_at",
+        By::Day => "coalesce(confirmed_at, requested_at)",
         By::Metadata(_) => "metadata",
     }
 }
 
-/// The row that a release belongs to; `None` for sessions without the tag.
-fn key(row: &Row<'_>, by: &By) -> rusqlite::Result<Option<String>> {
-    match by {
-        By::Account | By::Policy | By::Limit | By::Kind => row.get(key_columns(by)),
-        By::Day => {
-            let at = maybe_instant(row, "confirmed_at")?.map_or_else(|| instant(row, "requested_at"), Ok)?;
-            Ok(Some(at.strftime("%Y-%m-%d").to_string()))
+/// Where a release is added up.
+fn tally_of<'a>(tallies: &'a mut ByText<Tally>, untold: &'a mut Tally, row: &Row<'_>, by: &By) -> rusqlite::Result<&'a mut Tally> {
+    Ok(match by {
+        By::Account | By::Policy | By::Limit | By::Kind => under(tallies, row.get_ref(tally::KEY)?.as_str()?),
+        By::Day => under(tallies, &day(row.get(tally::KEY)?)),
+        By::Metadata(tag) => {
+            let metadata = Metadata::from_json(Some(json(row, tally::KEY)?));
+            metadata.get(tag).and_then(tags::text).map_or(untold, |value| under(tallies, &value))
         }
-        By::Metadata(key) => {
-            let metadata = Metadata::from_json(Some(json(row, "metadata")?));
-            Ok(metadata.get(key).and_then(tag_text))
-        }
-    }
+    })
 }
 
-/// A tag's value as text; nothing where there is none.
-fn tag_text(value: &serde_json::Value) -> Option<String> {
-    if value.is_null() { None } else { Some(scalar_text(value).map_or_else(|| value.to_string(), std::borrow::Cow::into_owned)) }
+fn under<'a>(tallies: &'a mut ByText<Tally>, key: &str) -> &'a mut Tally {
+    tallies.entry(key.into()).or_default()
 }
 
-/// Most saved first; days as they came.
-fn in_order(tallies: BTreeMap<Option<String>, Tally>, by: &By) -> Vec<ReportRow> {
-    let mut tallies: Vec<(Option<String>, Tally)> = tallies.into_iter().collect();
-    if *by != By::Day {
-        tallies.sort_by_key(|(_, tally)| Reverse(tally.weight()));
-    }
-    tallies.into_iter().take(MOST_ROWS).map(|(key, tally)| tally.row(key)).collect()
+/// In UTC.
+fn day(millis: i64) -> String {
+    Timestamp::from_millisecond(millis).map_or_else(|_| millis.to_string(), |at| at.strftime("%Y-%m-%d").to_string())
+}
+
+/// Most saved first, and what saved the same by its name; days as they came.
+fn in_order(mut tallies: Vec<(Option<Box<str>>, Tally)>, by: &By) -> Vec<ReportRow> {
+    let most_first = |tally: &Tally| (*by != By::Day).then(|| Reverse(tally.weight()));
+    tallies.sort_by(|(a_key, a), (b_key, b)| most_first(a).cmp(&most_first(b)).then_with(|| a_key.cmp(b_key)));
+    tallies.into_iter().take(MOST_ROWS).map(|(key, tally)| tally.row(key.map(String::from))).collect()
 }
 
 #[cfg(test)]

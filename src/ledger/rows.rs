@@ -1,7 +1,9 @@
 //! The rows of the tables, from and to the words of the house.
 
-use rusqlite::Row;
+use std::fmt;
+
 use rusqlite::types::{Type, Value as Sql};
+use rusqlite::{Row, RowIndex};
 use serde_json::Value;
 
 use crate::domain::activity::Activity;
@@ -124,9 +126,9 @@ pub(super) fn policy(row: &Row<'_>) -> rusqlite::Result<PolicyName> {
     row.get::<_, String>("policy").map(PolicyName::from)
 }
 
-pub(super) fn word<T>(row: &Row<'_>, column: &str, read: impl Fn(&str) -> Option<T>) -> rusqlite::Result<T> {
-    let found: String = row.get(column)?;
-    read(&found).ok_or_else(|| unreadable(Type::Text, format!("{column} holds {found:?}, a word that this version does not know")))
+pub(super) fn word<T>(row: &Row<'_>, column: impl RowIndex + fmt::Display + Copy, read: impl Fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+    let found = row.get_ref(column)?.as_str()?;
+    read(found).ok_or_else(|| unreadable(Type::Text, format!("{column} holds {found:?}, a word that this version does not know")))
 }
 
 pub(super) fn instant(row: &Row<'_>, column: &str) -> rusqlite::Result<Timestamp> {
@@ -137,9 +139,8 @@ pub(super) fn maybe_instant(row: &Row<'_>, column: &str) -> rusqlite::Result<Opt
     row.get::<_, Option<i64>>(column)?.map(|millis| from_millis(millis, column)).transpose()
 }
 
-pub(super) fn json(row: &Row<'_>, column: &str) -> rusqlite::Result<Value> {
-    let text: String = row.get(column)?;
-    serde_json::from_str(&text).map_err(|error| unreadable(Type::Text, format!("{column} is not JSON: {error}")))
+pub(super) fn json(row: &Row<'_>, column: impl RowIndex + fmt::Display + Copy) -> rusqlite::Result<Value> {
+    serde_json::from_str(row.get_ref(column)?.as_str()?).map_err(|error| unreadable(Type::Text, format!("{column} is not JSON: {error}")))
 }
 
 /// What is remembered of a session's activity; nothing where that cannot be read.

@@ -51,7 +51,7 @@ impl Report {
 /// Releases that share a key. `saved_cost` and `currency` are null where the row mixes currencies.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ReportRow {
-    /// Null for the total, and for sessions without the tag.
+    /// Null for the total, and for sessions without the tag. One that is very long is cut, and ends in what tells it from others.
     pub key: Option<String>,
     pub released: u64,
     pub already_ended: u64,
@@ -120,7 +120,7 @@ pub struct Coverage {
 pub struct Leaker {
     /// A dotted path for what stands inside an object.
     pub tag: String,
-    /// One that is very long is cut, and ends in `…`.
+    /// Cut as [`ReportRow::key`] is.
     pub value: String,
     pub released: u64,
     pub saved_runtime_seconds: f64,

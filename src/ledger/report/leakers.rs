@@ -1,16 +1,15 @@
 //! Who leaves most behind: the values of tags under which most was saved by releasing.
 
-use std::borrow::Cow;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rusqlite::Row;
 use serde_json::{Map, Value};
 
 use super::super::rows::json;
-use super::tally::{Costs, as_seconds, saved_runtime_ms};
-use super::{Hearing, Period, tag_text};
+use super::tags::{ByText, cut, text};
+use super::tally::{self, Costs, as_seconds};
+use super::{Hearing, Period};
 use crate::domain::session::Metadata;
 use crate::domain::text::{HIDDEN, looks_secret};
 use crate::domain::view::Leaker;
@@ -18,16 +17,11 @@ use crate::domain::view::Leaker;
 /// Rows of the list.
 const MOST_LEAKERS: usize = 10;
 
-/// Characters of a tag or a value that are shown of it.
-const SHOWN_CHARS: usize = 200;
-
 /// Values that are counted at a time, whatever the tags hold: past it those go that count least so far.
 const MOST_VALUES: usize = 50_000;
 
 /// A value names a leaker once so many sessions carry it, or one of twenty if that is less: the name of a run is no one's.
 const SESSIONS_OF_A_LEAKER: u64 = 10;
-
-const COLUMNS: &str = "outcome, saved_runtime_ms, saved_cost, currency, metadata";
 
 /// The values under which most was saved, of these tags, or of all if there are none of these: then only such as several sessions carry.
 pub(super) fn leakers(period: Period<'_>, tags: &[String], hearing: &mut Hearing<'_>) -> rusqlite::Result<Vec<Leaker>> {
@@ -43,18 +37,18 @@ pub(super) fn leakers(period: Period<'_>, tags: &[String], hearing: &mut Hearing
 }
 
 fn pass(period: Period<'_>, tags: &[String], counts: &mut Counts, hearing: &mut Hearing<'_>) -> rusqlite::Result<()> {
-    period.each(COLUMNS, |row| {
+    period.each("metadata", |row| {
         hearing.row();
-        if row.get_ref("outcome")?.as_str()? != "confirmed" {
+        if !tally::is_confirmed(row)? {
             return Ok(());
         }
         counts.releases += 1;
-        let metadata = Metadata::from_json(Some(json(row, "metadata")?));
+        let metadata = Metadata::from_json(Some(json(row, tally::KEY)?));
         if tags.is_empty() {
             let Metadata::Tags(top) = &metadata else { return Ok(()) };
             return leaves(top, &mut String::new(), &mut |path, value| {
                 // What stands in the way of a path is what the path means.
-                let meant = metadata.get(path).is_some_and(|meant| std::ptr::eq(meant, value));
+                let meant = !path.contains('.') || metadata.get(path).is_some_and(|meant| std::ptr::eq(meant, value));
                 if meant { counts.add(path, value, row) } else { Ok(()) }
             });
         }
@@ -98,7 +92,7 @@ impl Count {
 struct Counts {
     room: usize,
     values: usize,
-    by_tag: BTreeMap<Box<str>, BTreeMap<Box<str>, Count>>,
+    by_tag: BTreeMap<Box<str>, ByText<Count>>,
     /// Confirmed ones, with tags and without.
     releases: u64,
     have_forgotten: bool,
@@ -112,12 +106,12 @@ impl Counts {
     }
 
     fn add(&mut self, tag: &str, value: &Value, row: &Row<'_>) -> rusqlite::Result<()> {
-        let Some(value) = tag_text(value) else { return Ok(()) };
-        match self.count(&cut(tag), &cut(&value)) {
+        let Some(value) = text(value) else { return Ok(()) };
+        match self.count(&cut(tag), &value) {
             None => Ok(()),
             Some(count) => {
                 count.released += 1;
-                count.saved_runtime_ms = count.saved_runtime_ms.saturating_add(saved_runtime_ms(row)?);
+                count.saved_runtime_ms = count.saved_runtime_ms.saturating_add(tally::saved_runtime_ms(row)?);
                 count.costs.add_saved(row)
             }
         }
@@ -143,7 +137,7 @@ impl Counts {
         self.have_forgotten = true;
         self.keep(|count| count.released > 1);
         if self.values > self.room / 2 {
-            let mut weights: Vec<_> = self.by_tag.values().flat_map(BTreeMap::values).map(Count::weight).collect();
+            let mut weights: Vec<_> = self.by_tag.values().flat_map(ByText::values).map(Count::weight).collect();
             let (heavier, least, _) = weights.select_nth_unstable_by_key(self.room / 2, |weight| Reverse(*weight));
             let least = *least;
             let mut as_heavy = self.room / 2 - heavier.iter().filter(|weight| **weight > least).count();
@@ -158,11 +152,11 @@ impl Counts {
     fn keep(&mut self, mut kept: impl FnMut(&Count) -> bool) {
         self.by_tag.values_mut().for_each(|values| values.retain(|_, count| kept(count)));
         self.by_tag.retain(|_, values| !values.is_empty());
-        self.values = self.by_tag.values().map(BTreeMap::len).sum();
+        self.values = self.by_tag.values().map(ByText::len).sum();
     }
 
     fn begin_again(&mut self) {
-        self.by_tag.values_mut().flat_map(BTreeMap::values_mut).for_each(|count| *count = Count::default());
+        self.by_tag.values_mut().flat_map(ByText::values_mut).for_each(|count| *count = Count::default());
         (self.releases, self.is_closed) = (0, true);
     }
 
@@ -170,7 +164,7 @@ impl Counts {
     fn most(&self, least: u64) -> Vec<Leaker> {
         let all = self.by_tag.iter().flat_map(|(tag, values)| values.iter().map(move |(value, count)| (tag, value, count)));
         let mut found: Vec<_> = all.filter(|(_, _, count)| count.released >= least).collect();
-        found.sort_by_key(|(_, _, count)| Reverse(count.weight()));
+        found.sort_by_key(|(tag, value, count)| (Reverse(count.weight()), *tag, *value));
         found.into_iter().take(MOST_LEAKERS).map(|(tag, value, count)| leaker(tag, value, count)).collect()
     }
 }
@@ -178,26 +172,8 @@ impl Counts {
 fn leaker(tag: &str, value: &str, count: &Count) -> Leaker {
     let (saved_cost, currency) = count.costs.sum();
     let saved_runtime_seconds = as_seconds(count.saved_runtime_ms);
-    let open = |text: &str| if looks_secret(text) { HIDDEN.to_owned() } else { shown(text) };
+    let open = |text: &str| if looks_secret(text) { HIDDEN } else { text }.to_owned();
     Leaker { tag: open(tag), value: open(value), released: count.released, saved_runtime_seconds, saved_cost, currency }
-}
-
-/// A text by which it can be told from others, and which is never long.
-fn cut(text: &str) -> Cow<'_, str> {
-    if text.len() <= SHOWN_CHARS || text.char_indices().nth(SHOWN_CHARS).is_none() {
-        return text.into();
-    }
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    format!("{}{:x}", shown(text), hasher.finish()).into()
-}
-
-/// The beginning, where there is more.
-fn shown(text: &str) -> String {
-    match text.char_indices().nth(SHOWN_CHARS) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-    }
 }
 
 #[cfg(test)]
@@ -272,8 +248,8 @@ mod tests {
         let releases: Vec<Release> =
             ["x", "x", "x", "y", "y"].iter().enumerate().map(|(n, end)| saved(&n.to_string(), 1, json!({ "note": long(end) }))).collect();
         let found = found(&releases, &[]);
-        let shown: Vec<_> = found.iter().map(|leaker| (leaker.value.chars().count(), leaker.value.ends_with("é…"), leaker.released)).collect();
-        assert_eq!(shown, [(SHOWN_CHARS + 1, true, 3), (SHOWN_CHARS + 1, true, 2)]);
+        assert_eq!(found.iter().map(|leaker| leaker.released).collect::<Vec<_>>(), [3, 2]);
+        assert!(found.iter().all(|leaker| leaker.value.chars().count() < 250), "{found:?}");
     }
 
     #[test]

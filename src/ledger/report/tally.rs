@@ -7,8 +7,15 @@ use crate::domain::release::Outcome;
 use crate::domain::time::{SignedDuration, seconds};
 use crate::domain::view::{Overrun, ReportRow};
 
-/// The columns that [`Tally::add`] reads.
+/// The columns that are read of every release, by their places: to find them by name a million times takes longer than to read them.
 pub(super) const COLUMNS: &str = "outcome, overrun_ms, saved_runtime_ms, saved_cost, currency";
+const OUTCOME: usize = 0;
+const OVERRUN: usize = 1;
+const SAVED_RUNTIME: usize = 2;
+const SAVED_COST: usize = 3;
+const CURRENCY: usize = 4;
+/// The first column after these.
+pub(super) const KEY: usize = 5;
 
 /// One row while it is added up.
 #[derive(Default)]
@@ -24,7 +31,7 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) fn add(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
-        match word(row, "outcome", Outcome::from_word)? {
+        match word(row, OUTCOME, Outcome::from_word)? {
             Outcome::Requested => {}
             Outcome::AlreadyEnded => self.already_ended += 1,
             Outcome::Denied | Outcome::Failed => self.failed += 1,
@@ -32,10 +39,14 @@ impl Tally {
             Outcome::Confirmed => {
                 self.saved_runtime_ms = self.saved_runtime_ms.saturating_add(saved_runtime_ms(row)?);
                 self.costs.add_saved(row)?;
-                self.overruns_ms.push(row.get("overrun_ms")?);
+                self.overruns_ms.push(row.get(OVERRUN)?);
             }
         }
         Ok(())
+    }
+
+    pub(super) fn has_any(&self) -> bool {
+        self.already_ended + self.failed + self.stuck > 0 || !self.overruns_ms.is_empty()
     }
 
     /// What is most comes last.
@@ -64,41 +75,47 @@ impl Tally {
     }
 }
 
-/// Money, by currency: amounts of several do not add up.
+/// Money, by currency: amounts of several do not add up. Mostly there is one, and a million of these at once.
 #[derive(Default)]
-pub(super) struct Costs(Vec<(Box<str>, f64)>);
+pub(super) struct Costs {
+    first: Option<(Box<str>, f64)>,
+    others: Vec<(Box<str>, f64)>,
+}
 
 impl Costs {
     pub(super) fn add(&mut self, currency: &str, amount: f64) {
-        match self.0.iter_mut().find(|(known, _)| **known == *currency) {
-            Some((_, sum)) => *sum += amount,
-            None => {
-                // Mostly there is one, and a million of these at once.
-                self.0.reserve_exact(1);
-                self.0.push((currency.into(), amount));
-            }
+        if let Some((_, sum)) = self.first.iter_mut().chain(&mut self.others).find(|(known, _)| **known == *currency) {
+            *sum += amount;
+        } else if self.first.is_none() {
+            self.first = Some((currency.into(), amount));
+        } else {
+            self.others.push((currency.into(), amount));
         }
     }
 
     /// What a release saved.
     pub(super) fn add_saved(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
-        let currency = row.get_ref("currency")?.as_str()?;
-        self.add(currency, row.get::<_, Option<f64>>("saved_cost")?.unwrap_or(0.0));
+        let currency = row.get_ref(CURRENCY)?.as_str()?;
+        self.add(currency, row.get::<_, Option<f64>>(SAVED_COST)?.unwrap_or(0.0));
         Ok(())
     }
 
     /// The sum and its currency; no sum where there are several.
     pub(super) fn sum(&self) -> (Option<f64>, Option<String>) {
-        match self.0.as_slice() {
-            [] => (Some(0.0), None),
-            [(currency, sum)] => (Some(to_micros(*sum)), Some(currency.to_string())),
-            _ => (None, None),
+        match &self.first {
+            None => (Some(0.0), None),
+            Some((currency, sum)) if self.others.is_empty() => (Some(to_micros(*sum)), Some(currency.to_string())),
+            Some(_) => (None, None),
         }
     }
 }
 
+pub(super) fn is_confirmed(row: &Row<'_>) -> rusqlite::Result<bool> {
+    Ok(word(row, OUTCOME, Outcome::from_word)? == Outcome::Confirmed)
+}
+
 pub(super) fn saved_runtime_ms(row: &Row<'_>) -> rusqlite::Result<i64> {
-    Ok(row.get::<_, Option<i64>>("saved_runtime_ms")?.unwrap_or(0))
+    Ok(row.get::<_, Option<i64>>(SAVED_RUNTIME)?.unwrap_or(0))
 }
 
 /// The nearest rank: the smallest value that at least `percent` of all do not exceed. Expects them sorted.
