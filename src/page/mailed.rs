@@ -185,7 +185,7 @@ fn charts(by_day: &Report, by_policy: &Report) -> Vec<Chart> {
     let (days_each, columns) = columns(by_day);
     let caption = match days_each {
         1 => "Runtime saved by day".to_owned(),
-        days => format!("Runtime saved by {days} days"),
+        days => format!("Runtime saved, {days} days to a column"),
     };
     let policies: Vec<Bar> = by_policy.rows.iter().filter(|row| row.saved_runtime_seconds > 0.0).map(bar).collect();
     let drawn = [
@@ -295,7 +295,7 @@ mod tests {
             "1 of 3 are not known to be over",
             "1d without complete listings (10.0%)",
             "no complete listing of growth since",
-            "<th scope=\"row\"><bdi>ml</bdi></th>",
+            "<th scope=\"row\" align=\"left\"><bdi>ml</bdi></th>",
             "3h, 0.50 USD",
             "22 Nov: 2h",
         ] {
