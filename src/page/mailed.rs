@@ -334,7 +334,7 @@ mod tests {
     fn more_rows_than_a_mail_bears_are_counted() {
         let rows = (0..ROWS_SHOWN + 5).map(|n| row(&n.to_string(), 1.0)).collect();
         let html = drawn(&Report { rows_left_out: 10, ..report("metadata.run", rows) });
-        assert!(html.contains("15 more rows saved less"), "{html}");
+        assert!(html.contains("15 more rows saved less") && html.contains("<bdi>199</bdi>") && !html.contains("<bdi>200</bdi>"), "{html}");
     }
 
     #[test]
