@@ -142,7 +142,7 @@
     if (!link || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     if (new URL(link.href).pathname !== location.pathname) return;
     event.preventDefault();
-    go(link.href, false);
+    go(link.href, false).then(() => /^(next|prev)$/.test(link.rel) && document.getElementById("count")?.focus());
   });
 
   document.addEventListener("submit", (event) => {
