@@ -20,7 +20,7 @@ export async function scriptless({ browser, calm }) {
   await page.locator("table.sessions thead").getByRole("link", { name: "Age" }).click();
   await page.locator("th[aria-sort=descending]", { hasText: "Age" }).waitFor();
   await page.locator("table.sessions tbody a.id").first().click();
-  await page.getByRole("heading", { name: "Limits", exact: true }).waitFor();
+  await page.getByRole("heading", { name: "Policies, in order", exact: true }).waitFor();
   await releases(window);
   await window.close();
 }
