@@ -14,7 +14,8 @@ const OVERRIDE = "\u202Egnp.exe\u202B\u2067";
 const HOSTILE = {
   markup: { [ATTACK]: ATTACK, "javascript:window.pwned=1": "https://example.invalid/" },
   long: { note: "w".repeat(10_240), words: "word ".repeat(2_048), ["k".repeat(300)]: "key" },
-  turned: { [OVERRIDE]: "plain-value", after: OVERRIDE, next: "plain-value", arabic: "مرحبا بالعالم", hebrew: "שלום עולם" },
+  // The first four by name are in the row.
+  turned: { ["a \u202Egnp.exe"]: "plain-value", after: OVERRIDE, next: "plain-value", arabic: "مرحبا بالعالم", z: "שלום עולם" },
   drawn: { emoji: "👩‍👩‍👧‍👦🏳️‍🌈🇺🇳👍🏽", stacked: `Z${"\u0310\u0329\u0321".repeat(60)}algo`, invisible: "\u200B\u2060\u00AD\uFEFF", control: "\u0001\u001b[31m\u007F\n\tend" },
   many: Object.fromEntries(Array.from({ length: 60 }, (_, n) => [`key-${String(n).padStart(2, "0")}`, `value ${n}`])),
   nested: { a: { b: { c: { d: [1, { e: ["<i>", null, true] }] } } }, number: 1e21, empty: {}, none: null },

@@ -47,6 +47,7 @@ async function opensTheDoor(window, token) {
 }
 
 async function provesWithoutTheToken(window, token) {
+  await window.go(WANTED);
   const cookies = await window.context.cookies();
   assert.deepEqual(cookies.map(({ httpOnly, sameSite, path, expires }) => ({ httpOnly, sameSite, path, expires })), [
     { httpOnly: true, sameSite: "Strict", path: "/", expires: -1 },
