@@ -15,6 +15,7 @@ mod kubernetes;
 mod ledger;
 mod named;
 mod observed;
+mod page;
 mod once;
 mod server;
 mod simulator;
