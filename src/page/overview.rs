@@ -167,15 +167,13 @@ fn tiles(snapshot: &Snapshot) -> Tiles {
     }
 }
 
-/// The session that falls due first of those that are not.
+/// The session that falls due first of those that are not. A deadline that has passed without a verdict waits for evidence, and is not coming.
 fn next(snapshot: &Snapshot) -> Option<Next> {
-    let waiting = snapshot.sessions.iter().filter(|session| session.verdict == VerdictWord::Keep && session.deadline.is_some());
-    let first = waiting.min_by_key(|session| session.deadline)?;
-    Some(Next {
-        left: left(first, snapshot.at, &skews(snapshot))?,
-        id: first.id.to_string(),
-        href: list::href(first.account.as_str(), first.id.as_str()),
-    })
+    let skews = skews(snapshot);
+    let waiting = snapshot.sessions.iter().filter(|session| session.verdict == VerdictWord::Keep);
+    let coming = waiting.filter_map(|session| Some((left(session, snapshot.at, &skews)?, session))).filter(|(left, _)| left.seconds > 0.0);
+    let (left, first) = coming.min_by(|(a, _), (b, _)| a.seconds.total_cmp(&b.seconds))?;
+    Some(Next { left, id: first.id.to_string(), href: list::href(first.account.as_str(), first.id.as_str()) })
 }
 
 fn account(view: &AccountView, snapshot: &Snapshot) -> Account {
@@ -355,15 +353,16 @@ mod tests {
             would_release: 0,
             would_spare: 0,
         }];
+        let asked = SessionView { verdict: VerdictWord::Keep, deadline: Some(at(-1_000)), ..session_view("asked-1") };
         let euro = AccountView { currency: "EUR".to_owned(), cost_per_hour: Some(1.0), ..well("agents") };
-        let snapshot = Snapshot { accounts: vec![well("growth"), euro], policies, ..snapshot(vec![due, keep]) };
+        let snapshot = Snapshot { accounts: vec![well("growth"), euro], policies, ..snapshot(vec![due, asked, keep]) };
         let books = books();
         let page = page(&snapshot, Ok(&books));
         for part in [
             "0.36 USD",
             "1.00 EUR",
-            "3s over",
-            "in 4m 10s",
+            "3s ago",
+            "in 4m 10s: session keep-1",
             "due-1",
             "keep-1",
             "observe",

@@ -352,7 +352,7 @@ mod tests {
         for part in [
             "s-1",
             "due",
-            "5s over",
+            "5s ago",
             "undecided",
             "governs",
             "metadata.env",

@@ -125,7 +125,15 @@ fn visible(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     for letter in json.chars() {
         match letter {
-            '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => {
+            '\u{7f}'..='\u{9f}'
+            | '\u{ad}'
+            | '\u{61c}'
+            | '\u{200b}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}'
+            | '\u{feff}' => {
                 shown.push_str(&format!("\\u{:04x}", u32::from(letter)));
             }
             seen => shown.push(seen),

@@ -36,7 +36,7 @@
   function countDown(root, passed) {
     for (const left of root.querySelectorAll("[data-left]")) {
       const seconds = Number(left.dataset.left) - passed;
-      const text = seconds < 0 ? `${length(Math.floor(-seconds))} over` : `in ${length(Math.floor(seconds))}`;
+      const text = seconds < 0 ? `${length(Math.floor(-seconds))} ago` : `in ${length(Math.floor(seconds))}`;
       if (left.textContent !== text) left.textContent = text;
     }
   }
