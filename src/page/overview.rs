@@ -279,7 +279,7 @@ mod tests {
     use crate::domain::time::SignedDuration;
     use crate::domain::verdict::Limit;
     use crate::domain::view::{Gap, LimitView, Mode, Overrun, ReportRow, ShadowView};
-    use crate::page::savings;
+    use crate::page::{Trouble, savings};
 
     fn well(name: &str) -> AccountView {
         AccountView {
@@ -385,6 +385,17 @@ mod tests {
     fn books_that_cannot_be_read_hide_no_session() {
         let page = page(&snapshot(vec![session_view("s-1")]), Err("the disk is <gone>".to_owned()));
         assert!(page.contains("s-1") && page.contains("the disk is &#60;gone&#62;"), "{page}");
+    }
+
+    #[test]
+    fn a_guard_that_does_not_do_its_work_says_so_first() {
+        let page = |trouble| {
+            let frame = Frame::new(Mode::Enforce, at(0), trouble, false);
+            View::new(frame, &snapshot(Vec::new()), Err(String::new()), Asked::default()).render().expect("a page")
+        };
+        assert!(page(Some(Trouble::NotHealthy("a loop <stalled>".to_owned()))).contains("Not healthy:</strong> <bdi>a loop &#60;stalled&#62;"));
+        assert!(page(Some(Trouble::NotReady("draining".to_owned()))).contains("Not ready:</strong> <bdi>draining"));
+        assert!(!page(None).contains("Not "));
     }
 
     #[test]
