@@ -24,8 +24,7 @@ use words::When;
 pub struct Frame {
     pub mode: Mode,
     pub now: When,
-    /// Why the program is not healthy or not ready, as a sentence.
-    pub trouble: Option<String>,
+    pub trouble: Option<Trouble>,
     /// There is a session to end: whoever looks has signed in by the form.
     pub signed_in: bool,
     pub version: &'static str,
@@ -34,8 +33,32 @@ pub struct Frame {
     pub icon: String,
 }
 
+/// Why the program does not do its work, as a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// A loop has stalled.
+    NotHealthy(String),
+    /// It begins, or it is about to end.
+    NotReady(String),
+}
+
+impl Trouble {
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::NotHealthy(_) => "Not healthy",
+            Self::NotReady(_) => "Not ready",
+        }
+    }
+
+    fn why(&self) -> &str {
+        match self {
+            Self::NotHealthy(why) | Self::NotReady(why) => why,
+        }
+    }
+}
+
 impl Frame {
-    pub fn new(mode: Mode, now: Timestamp, trouble: Option<String>, signed_in: bool) -> Self {
+    pub fn new(mode: Mode, now: Timestamp, trouble: Option<Trouble>, signed_in: bool) -> Self {
         let (style, script, icon) = (assets::STYLE.address(), assets::SCRIPT.address(), assets::ICON.address());
         Self { mode, now: When::new(now, now), trouble, signed_in, version: env!("CARGO_PKG_VERSION"), style, script, icon }
     }

@@ -18,7 +18,7 @@ use crate::simulator::{BROWSER_USE_KEY, BROWSERBASE_KEY, Population, Running, Se
 
 #[derive(Debug, clap::Args)]
 pub struct Flags {
-    /// Address of the metrics and the API, loopback only; port 0 takes any free one
+    /// Address of the page, the metrics and the API, loopback only; port 0 takes any free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
     /// The same seed gives the same sessions
@@ -87,9 +87,9 @@ fn introduce(setup: &Setup, standing: &Standing, flags: &Flags) -> Result<(), Fa
     say(format!("  accounts   {}", accounts.join(", ")))?;
     let policies: Vec<&str> = setup.config.policies.iter().map(|policy| policy.name.as_str()).collect();
     say(format!("  policies   {} (the first that fits governs)", policies.join(", ")))?;
+    say(format!("  page       http://{address}/"))?;
     say(format!("  metrics    http://{address}/metrics"))?;
-    say(format!("  live       http://{address}/api/v1/sessions"))?;
-    say(format!("  releases   http://{address}/api/v1/releases"))?;
+    say(format!("  as JSON    http://{address}/api/v1/sessions, http://{address}/api/v1/releases"))?;
     say(format!("It ends by itself after {}, or with Ctrl-C.", human(flags.stop_after)))?;
     say("")
 }

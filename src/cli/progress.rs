@@ -97,8 +97,7 @@ fn width() -> usize {
 /// One column is left free: a full line would wrap, and could not be taken back.
 fn line(what: &str, done: u64, of: u64, passed: Duration, width: usize) -> String {
     let mut text = what.to_owned();
-    if of > 0 {
-        let percent = done.min(of).saturating_mul(100) / of;
+    if let Some(percent) = done.min(of).saturating_mul(100).checked_div(of) {
         _ = write!(text, ": {} of {} ({percent}%)", grouped(done), grouped(of));
     }
     _ = write!(text, ", {}s", passed.as_secs());

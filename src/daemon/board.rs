@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
@@ -66,7 +67,7 @@ impl Board {
         Box::pin(async move {
             let mut snapshot = Snapshot { at, mode, accounts: Vec::new(), sessions: Vec::new(), budgets: Vec::new(), policies: Vec::new() };
             let mut table: Arc<[Policy]> = Arc::default();
-            for view in views(lines, mode, depth).await {
+            for view in views(lines, mode, depth, LOOP_WITHIN).await {
                 snapshot.accounts.push(view.account);
                 snapshot.sessions.extend(view.sessions);
                 snapshot.budgets.extend(view.budgets);
@@ -145,9 +146,18 @@ impl Source for Board {
     }
 }
 
-async fn views(lines: Vec<Line>, mode: Mode, depth: Depth) -> Vec<View> {
-    join_all(lines.into_iter().map(|line| async move { view(&line, depth).await.unwrap_or_else(|| unwatched(&line, mode)) })).await
+async fn views(lines: Vec<Line>, mode: Mode, depth: Depth, within: Duration) -> Vec<View> {
+    let watched = |line: Line| async move {
+        let asked = tokio::time::timeout(within, view(&line, depth)).await;
+        asked.map_or_else(|_| unwatched(&line, mode, HANGS), |view| view.unwrap_or_else(|| unwatched(&line, mode, ENDED)))
+    };
+    join_all(lines.into_iter().map(watched)).await
 }
+
+/// One loop that hangs must not hide the others, so that it is given up before whoever looks gives up.
+const LOOP_WITHIN: Duration = Duration::from_millis(1_500);
+const HANGS: &str = "not watched now: its loop does not answer; see /healthz";
+const ENDED: &str = "not watched any more: its loop ended by a fault of its own; restart the daemon";
 
 /// Nothing where the loop has ended.
 async fn view(line: &Line, depth: Depth) -> Option<View> {
@@ -156,9 +166,9 @@ async fn view(line: &Line, depth: Depth) -> Option<View> {
     answer.await.ok()
 }
 
-/// An account whose loop has ended is shown with that, beside all the others, and without a word about its sessions.
-fn unwatched(line: &Line, mode: Mode) -> View {
-    let error = Some("not watched any more: its loop ended by a fault of its own; restart the daemon".to_owned());
+/// An account whose loop says nothing is shown with that, beside all the others, and without a word about its sessions.
+fn unwatched(line: &Line, mode: Mode, why: &str) -> View {
+    let error = Some(why.to_owned());
     let account = AccountView {
         name: line.account.clone(),
         provider: line.provider,
@@ -240,8 +250,20 @@ mod tests {
         let clock = Clock::start();
         let (control, inbox) = tokio::sync::mpsc::channel(1);
         drop(inbox);
-        let shown = views(vec![line("gone", control, Pulse::new(&clock))], Mode::Enforce, Depth::Whole).await;
+        let shown = views(vec![line("gone", control, Pulse::new(&clock))], Mode::Enforce, Depth::Whole, Duration::ZERO).await;
         assert!(shown.iter().all(|view| view.account.error.as_ref().is_some_and(|error| error.contains("not watched any more"))));
         assert_eq!(shown.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_account_whose_loop_hangs_hides_no_other() {
+        let clock = Clock::start();
+        let (hanging, _inbox) = tokio::sync::mpsc::channel(1);
+        let (gone, inbox) = tokio::sync::mpsc::channel(1);
+        drop(inbox);
+        let lines = vec![line("hanging", hanging, Pulse::new(&clock)), line("gone", gone, Pulse::new(&clock))];
+        let errors: Vec<Option<String>> =
+            views(lines, Mode::Enforce, Depth::Whole, Duration::ZERO).await.into_iter().map(|view| view.account.error).collect();
+        assert_eq!(errors, [Some(HANGS.to_owned()), Some(ENDED.to_owned())]);
     }
 }

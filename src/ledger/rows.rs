@@ -126,7 +126,7 @@ pub(super) fn policy(row: &Row<'_>) -> rusqlite::Result<PolicyName> {
     row.get::<_, String>("policy").map(PolicyName::from)
 }
 
-pub(super) fn word<T>(row: &Row<'_>, column: impl RowIndex + fmt::Display + Copy, read: impl Fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+pub(super) fn word<T>(row: &Row<'_>, column: impl RowIndex + fmt::Display, read: impl Fn(&str) -> Option<T>) -> rusqlite::Result<T> {
     let found = row.get_ref(column)?.as_str()?;
     read(found).ok_or_else(|| unreadable(Type::Text, format!("{column} holds {found:?}, a word that this version does not know")))
 }
@@ -139,7 +139,7 @@ pub(super) fn maybe_instant(row: &Row<'_>, column: &str) -> rusqlite::Result<Opt
     row.get::<_, Option<i64>>(column)?.map(|millis| from_millis(millis, column)).transpose()
 }
 
-pub(super) fn json(row: &Row<'_>, column: impl RowIndex + fmt::Display + Copy) -> rusqlite::Result<Value> {
+pub(super) fn json(row: &Row<'_>, column: impl RowIndex + fmt::Display) -> rusqlite::Result<Value> {
     serde_json::from_str(row.get_ref(column)?.as_str()?).map_err(|error| unreadable(Type::Text, format!("{column} is not JSON: {error}")))
 }
 

@@ -15,40 +15,56 @@ pub struct Bar {
 #[template(path = "columns.svg", escape = "html")]
 pub struct Columns {
     title: String,
-    width: usize,
     highest: String,
     columns: Vec<Column>,
 }
 
 #[derive(Clone, Debug)]
 struct Column {
-    x: usize,
+    x: String,
+    middle: String,
     y: String,
+    width: String,
     height: String,
     said: String,
     /// Every so many, so that labels do not touch.
     label: Option<String>,
 }
 
-const COLUMN: usize = 24;
+/// However many columns or bars there are: a chart's texts are as large as another's.
+const WIDTH: f64 = 480.0;
 const HEIGHT: f64 = 120.0;
+/// Of a column's place, the rest is air; few columns are not as wide as they could be.
+const FILLED: f64 = 0.82;
+const WIDEST: f64 = 40.0;
 /// A value that is there can be seen.
 const LEAST: f64 = 1.5;
-/// Labels that fit below each other's columns.
-const EVERY: usize = 5;
+/// Labels that fit beside each other.
+const LABELS: usize = 6;
 
 impl Columns {
     pub fn new(title: &str, bars: &[Bar]) -> Self {
         let top = bars.iter().max_by(|a, b| a.value.total_cmp(&b.value));
         let highest = top.filter(|bar| bar.value > 0.0).map(|bar| bar.said.clone()).unwrap_or_default();
         let scale = top.map_or(0.0, |bar| bar.value);
-        let every = if bars.len() > 10 { EVERY } else { 1 };
+        let place_width = WIDTH / bars.len().max(1) as f64;
+        let width = (place_width * FILLED).min(WIDEST);
+        let every = bars.len().div_ceil(LABELS).max(1);
         let column = |(place, bar): (usize, &Bar)| {
             let height = length(bar.value, scale, HEIGHT);
             let label = (bars.len() - 1 - place).is_multiple_of(every).then(|| bar.label.clone());
-            Column { x: place * COLUMN, y: figure(HEIGHT - height), height: figure(height), said: format!("{}: {}", bar.label, bar.said), label }
+            let middle = (place as f64 + 0.5) * place_width;
+            Column {
+                x: figure(middle - width / 2.0),
+                middle: figure(middle),
+                y: figure(HEIGHT - height),
+                width: figure(width),
+                height: figure(height),
+                said: format!("{}: {}", bar.label, bar.said),
+                label,
+            }
         };
-        Self { title: title.to_owned(), width: bars.len() * COLUMN, highest, columns: bars.iter().enumerate().map(column).collect() }
+        Self { title: title.to_owned(), highest, columns: bars.iter().enumerate().map(column).collect() }
     }
 }
 
@@ -70,7 +86,6 @@ struct Lying {
 }
 
 const ROW: usize = 34;
-const WIDTH: f64 = 480.0;
 /// Bars of one chart; who looks for more has the report.
 pub const MOST_BARS: usize = 12;
 const LONGEST_LABEL: usize = 40;
@@ -117,10 +132,26 @@ mod tests {
     }
 
     #[test]
-    fn of_many_columns_every_fifth_has_a_label_the_last_one_too() {
-        let bars: Vec<Bar> = (1..=30).map(|day| bar(&format!("d{day}"), 1.0)).collect();
-        let labels: Vec<String> = Columns::new("Saved", &bars).columns.into_iter().filter_map(|column| column.label).collect();
-        assert_eq!(labels, ["d5", "d10", "d15", "d20", "d25", "d30"]);
+    fn of_many_columns_six_have_a_label_the_last_one_too() {
+        let labels = |days| {
+            let bars: Vec<Bar> = (1..=days).map(|day| bar(&format!("d{day}"), 1.0)).collect();
+            let labels: Vec<String> = Columns::new("Saved", &bars).columns.into_iter().filter_map(|column| column.label).collect();
+            labels.join(" ")
+        };
+        assert_eq!(labels(30), "d5 d10 d15 d20 d25 d30");
+        assert_eq!(labels(90), "d15 d30 d45 d60 d75 d90");
+        assert_eq!(labels(7), "d1 d3 d5 d7");
+    }
+
+    #[test]
+    fn however_many_columns_there_are_they_fill_the_same_width() {
+        for days in [1, 7, 90] {
+            let bars: Vec<Bar> = (0..days).map(|_| bar("d", 1.0)).collect();
+            let columns = Columns::new("Saved", &bars).columns;
+            let end = |column: &Column| column.x.parse::<f64>().unwrap_or_default() + column.width.parse::<f64>().unwrap_or_default();
+            assert!(columns.iter().all(|column| end(column) > 0.0 && end(column) <= WIDTH), "{columns:?}");
+            assert!(columns.windows(2).all(|pair| end(&pair[0]) < end(&pair[1])), "{columns:?}");
+        }
     }
 
     #[test]

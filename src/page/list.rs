@@ -78,14 +78,14 @@ pub struct Row {
 pub struct Left {
     /// Negative once it has passed.
     pub seconds: f64,
-    /// `in 4m 10s`, `12s over`.
+    /// `in 4m 10s`, `12s ago`.
     pub shown: String,
 }
 
 impl Left {
     pub fn of(left: SignedDuration) -> Self {
         let whole = SignedDuration::from_secs(left.as_secs());
-        let shown = if left.is_negative() { format!("{} over", human(-whole)) } else { format!("in {}", human(whole)) };
+        let shown = if left.is_negative() { format!("{} ago", human(-whole)) } else { format!("in {}", human(whole)) };
         Self { seconds: seconds(left), shown }
     }
 }
@@ -341,7 +341,7 @@ mod tests {
         let session = SessionView { deadline: Some(at(10_000)), ..session_view("a") };
         let ahead = Skews::from([("agents".into(), SignedDuration::from_secs(4))]);
         assert_eq!(left(&session, at(0), &ahead), Some(Left { seconds: 6.0, shown: "in 6s".to_owned() }));
-        assert_eq!(left(&session, at(130_500), &Skews::new()).map(|left| left.shown).as_deref(), Some("2m over"));
+        assert_eq!(left(&session, at(130_500), &Skews::new()).map(|left| left.shown).as_deref(), Some("2m ago"));
     }
 
     #[test]

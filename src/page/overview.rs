@@ -167,15 +167,13 @@ fn tiles(snapshot: &Snapshot) -> Tiles {
     }
 }
 
-/// The session that falls due first of those that are not.
+/// The session that falls due first of those that are not. A deadline that has passed without a verdict waits for evidence, and is not coming.
 fn next(snapshot: &Snapshot) -> Option<Next> {
-    let waiting = snapshot.sessions.iter().filter(|session| session.verdict == VerdictWord::Keep && session.deadline.is_some());
-    let first = waiting.min_by_key(|session| session.deadline)?;
-    Some(Next {
-        left: left(first, snapshot.at, &skews(snapshot))?,
-        id: first.id.to_string(),
-        href: list::href(first.account.as_str(), first.id.as_str()),
-    })
+    let skews = skews(snapshot);
+    let waiting = snapshot.sessions.iter().filter(|session| session.verdict == VerdictWord::Keep);
+    let coming = waiting.filter_map(|session| Some((left(session, snapshot.at, &skews)?, session))).filter(|(left, _)| left.seconds > 0.0);
+    let (left, first) = coming.min_by(|(a, _), (b, _)| a.seconds.total_cmp(&b.seconds))?;
+    Some(Next { left, id: first.id.to_string(), href: list::href(first.account.as_str(), first.id.as_str()) })
 }
 
 fn account(view: &AccountView, snapshot: &Snapshot) -> Account {
@@ -281,7 +279,7 @@ mod tests {
     use crate::domain::time::SignedDuration;
     use crate::domain::verdict::Limit;
     use crate::domain::view::{Gap, LimitView, Mode, Overrun, ReportRow, ShadowView};
-    use crate::page::savings;
+    use crate::page::{Trouble, savings};
 
     fn well(name: &str) -> AccountView {
         AccountView {
@@ -352,15 +350,16 @@ mod tests {
             would_release: 0,
             would_spare: 0,
         }];
+        let asked = SessionView { verdict: VerdictWord::Keep, deadline: Some(at(-1_000)), ..session_view("asked-1") };
         let euro = AccountView { currency: "EUR".to_owned(), cost_per_hour: Some(1.0), ..well("agents") };
-        let snapshot = Snapshot { accounts: vec![well("growth"), euro], policies, ..snapshot(vec![due, keep]) };
+        let snapshot = Snapshot { accounts: vec![well("growth"), euro], policies, ..snapshot(vec![due, asked, keep]) };
         let books = books();
         let page = page(&snapshot, Ok(&books));
         for part in [
             "0.36 USD",
             "1.00 EUR",
-            "3s over",
-            "in 4m 10s",
+            "3s ago",
+            "in 4m 10s: session keep-1",
             "due-1",
             "keep-1",
             "observe",
@@ -383,6 +382,17 @@ mod tests {
     fn books_that_cannot_be_read_hide_no_session() {
         let page = page(&snapshot(vec![session_view("s-1")]), Err("the disk is <gone>".to_owned()));
         assert!(page.contains("s-1") && page.contains("the disk is &#60;gone&#62;"), "{page}");
+    }
+
+    #[test]
+    fn a_guard_that_does_not_do_its_work_says_so_first() {
+        let page = |trouble| {
+            let frame = Frame::new(Mode::Enforce, at(0), trouble, false);
+            View::new(frame, &snapshot(Vec::new()), Err(String::new()), Asked::default()).render().expect("a page")
+        };
+        assert!(page(Some(Trouble::NotHealthy("a loop <stalled>".to_owned()))).contains("Not healthy:</strong> <bdi>a loop &#60;stalled&#62;"));
+        assert!(page(Some(Trouble::NotReady("draining".to_owned()))).contains("Not ready:</strong> <bdi>draining"));
+        assert!(!page(None).contains("Not "));
     }
 
     #[test]

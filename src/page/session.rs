@@ -54,6 +54,8 @@ struct Policy {
     name: String,
     fits: &'static str,
     governs: bool,
+    /// It only looks on, though it fits.
+    shadow: bool,
     keys: Vec<Key>,
 }
 
@@ -140,7 +142,7 @@ fn shown(found: &Explanation, skews: &Skews, now: Timestamp) -> Live {
         deadline: When::maybe(session.deadline, now),
         left: left(session, now, skews),
         metadata: words::whole(&session.metadata),
-        policies: found.policies.iter().map(policy).collect(),
+        policies: found.policies.iter().map(|check| policy(check, &session.shadows)).collect(),
         limits: found.limits.iter().map(|limit| allowed(limit, now)).collect(),
         last_active: When::maybe(session.last_active_at, now),
         evidence: found.evidence.iter().map(|evidence| heard(evidence, now)).collect(),
@@ -177,8 +179,14 @@ fn facts(session: &SessionView, now: Timestamp) -> Vec<Fact> {
     facts.into_iter().flatten().collect()
 }
 
-fn policy(check: &PolicyCheck) -> Policy {
-    Policy { name: check.name.to_string(), fits: fits(check.fits), governs: check.governs, keys: check.keys.iter().map(key).collect() }
+fn policy(check: &PolicyCheck, shadows: &[ShadowView]) -> Policy {
+    Policy {
+        name: check.name.to_string(),
+        fits: fits(check.fits),
+        governs: check.governs,
+        shadow: shadows.iter().any(|shadow| shadow.policy == check.name),
+        keys: check.keys.iter().map(key).collect(),
+    }
 }
 
 fn key(check: &KeyCheck) -> Key {
@@ -344,7 +352,7 @@ mod tests {
         for part in [
             "s-1",
             "due",
-            "5s over",
+            "5s ago",
             "undecided",
             "governs",
             "metadata.env",

@@ -114,10 +114,32 @@ pub fn cut(text: &str, most: usize) -> String {
 /// The longest metadata that one session's page shows.
 const LONGEST_METADATA: usize = 64 << 10;
 
-/// The tags whole, indented; what may be a secret is not shown.
+/// The tags whole, indented; what may be a secret is not shown, and what nobody could see is.
 pub fn whole(metadata: &Value) -> String {
     let text = serde_json::to_string_pretty(&without_secrets(metadata)).unwrap_or_default();
-    cut(&text, LONGEST_METADATA)
+    cut(&visible(&text), LONGEST_METADATA)
+}
+
+/// JSON with its invisible characters, and with those that turn the text after them around, written as escapes. All of them stand in its strings.
+fn visible(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for letter in json.chars() {
+        match letter {
+            '\u{7f}'..='\u{9f}'
+            | '\u{ad}'
+            | '\u{61c}'
+            | '\u{200b}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}'
+            | '\u{feff}' => {
+                shown.push_str(&format!("\\u{:04x}", u32::from(letter)));
+            }
+            seen => shown.push(seen),
+        }
+    }
+    shown
 }
 
 fn without_secrets(value: &Value) -> Value {
@@ -162,6 +184,14 @@ mod tests {
         assert_eq!(shown, ["a.b=1".to_owned(), "a.c=[true]".to_owned(), format!("d={}…", "é".repeat(40)), "e=null".to_owned()]);
         assert_eq!((tags.more, tags.unknown), (2, false));
         assert!(Tags::of(&Value::Null).unknown && !Tags::of(&json!({})).unknown);
+    }
+
+    #[test]
+    fn what_turns_a_text_around_or_cannot_be_seen_is_written_as_an_escape_of_the_same_json() {
+        let metadata = json!({ "\u{202e}gnp.exe": "a\u{200b}\u{2067}b", "family": "👩\u{200d}👧 שלום" });
+        let shown = whole(&metadata);
+        assert!(shown.contains("\"\\u202egnp.exe\": \"a\\u200b\\u2067b\"") && shown.contains("👩\u{200d}👧 שלום"), "{shown}");
+        assert_eq!(serde_json::from_str::<Value>(&shown).ok(), Some(metadata));
     }
 
     #[test]

@@ -53,6 +53,10 @@ impl Guard {
         shown.is_some_and(|shown| bool::from(shown.ct_eq(token.expose_secret().as_bytes())))
     }
 
+    pub(super) fn wants_token(&self) -> bool {
+        self.token.is_some()
+    }
+
     /// Whether the request comes from somebody who has signed in by the form.
     pub(super) fn has_signed_in(&self, headers: &HeaderMap) -> bool {
         let known = self.token.as_ref().filter(|token| !token.expose_secret().is_empty()).and_then(login::proof);

@@ -6,7 +6,7 @@ use axum::extract::{Form, Request, State as Held};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -37,7 +37,10 @@ pub(super) fn brought(headers: &HeaderMap) -> Option<&[u8]> {
 }
 
 /// `/login`, to look at.
-pub(super) async fn form() -> Result<Response, Refusal> {
+pub(super) async fn form(Held(state): Held<State>) -> Result<Response, Refusal> {
+    if !state.guard.wants_token() {
+        return Ok(Redirect::to("/").into_response());
+    }
     html(&Login::new("/", false))
 }
 
@@ -45,6 +48,9 @@ pub(super) async fn form() -> Result<Response, Refusal> {
 pub(super) async fn sign_in(Held(state): Held<State>, headers: HeaderMap, Form(filled): Form<BTreeMap<String, String>>) -> Result<Response, Refusal> {
     let text = |name: &str| filled.get(name).map_or("", String::as_str);
     let next = own_path(text("next"));
+    if !state.guard.wants_token() {
+        return Ok(Redirect::to(next).into_response());
+    }
     let Some(proof) = state.guard.prove(text("token").trim()) else {
         return Ok((StatusCode::UNAUTHORIZED, html(&Login::new(next, true))?).into_response());
     };
@@ -97,10 +103,9 @@ fn dress(refused: Response, refusal: &Refusal, target: &str) -> Response {
     };
     let Ok(page) = page else { return refused };
     let (mut parts, _) = refused.into_parts();
-    let (page, body) = page.into_parts();
     parts.headers.remove(CONTENT_LENGTH);
-    parts.headers.extend(page.headers.get(CONTENT_TYPE).map(|text| (CONTENT_TYPE, text.clone())));
-    Response::from_parts(parts, body)
+    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    Response::from_parts(parts, page.into_body())
 }
 
 #[cfg(test)]

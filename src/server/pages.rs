@@ -14,10 +14,9 @@ use crate::domain::name::{AccountName, SessionId};
 use crate::domain::release::Releases;
 use crate::domain::time::Timestamp;
 use crate::domain::view::{Mode, Snapshot};
-use crate::page::Frame;
 use crate::page::ask::{Asked, AskedReleases};
 use crate::page::assets::Asset;
-use crate::page::{list, overview, releases, savings, session};
+use crate::page::{Frame, Trouble, list, overview, releases, savings, session};
 
 /// `/`.
 pub(super) async fn overview(Held(state): Held<State>, headers: HeaderMap, params: Params) -> Result<Response, Refusal> {
@@ -76,7 +75,8 @@ pub(super) fn asset(asset: Asset) -> impl Fn() -> std::future::Ready<Response> +
 }
 
 fn frame(state: &State, headers: &HeaderMap, mode: Mode, at: Timestamp) -> Frame {
-    let trouble = state.source.health().and_then(|()| state.source.ready()).err();
+    let not_healthy = state.source.health().err().map(Trouble::NotHealthy);
+    let trouble = not_healthy.or_else(|| state.source.ready().err().map(Trouble::NotReady));
     Frame::new(mode, at, trouble, state.guard.has_signed_in(headers))
 }
 

@@ -16,6 +16,7 @@ mod ledger;
 mod named;
 mod observed;
 mod once;
+mod page;
 mod server;
 mod simulator;
 mod support;

@@ -16,6 +16,8 @@ use session_reaper::metrics::Metrics;
 use session_reaper::server::{Answer, Server, Source};
 use tokio_util::sync::CancellationToken;
 
+mod pages;
+
 const NOW: &str = "2026-11-20T12:00:00Z";
 
 /// How the source behaves.
@@ -93,8 +95,8 @@ impl Source for Fake {
         }
     }
 
-    fn explain(&self, _account: AccountName, _id: SessionId) -> Answer<Option<Box<Explanation>>> {
-        self.answer(None)
+    fn explain(&self, account: AccountName, id: SessionId) -> Answer<Option<Box<Explanation>>> {
+        self.answer(pages::explanation(&account, &id).map(Box::new))
     }
 
     fn release(&self, _id: SessionId) -> Answer<Vec<Release>> {
@@ -184,8 +186,19 @@ async fn error_of(response: Response) -> (u16, String) {
 #[tokio::test]
 async fn every_path_answers() {
     let server = open(Mood::Well).await;
-    assert!(server.get("/").await.text().await.expect("text").contains("/api/v1/savings"));
-    for path in ["/healthz", "/readyz", "/metrics", "/api/v1/sessions", "/api/v1/accounts", "/api/v1/releases", "/api/v1/savings"] {
+    for path in [
+        "/",
+        "/releases",
+        "/assets/page.css",
+        "/assets/page.js",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/api/v1/sessions",
+        "/api/v1/accounts",
+        "/api/v1/releases",
+        "/api/v1/savings",
+    ] {
         assert_eq!(server.get(path).await.status(), 200, "{path}");
         let head = server.request(Method::HEAD, path).send().await.expect("an answer");
         assert_eq!(head.status(), 200, "{path}");
@@ -194,7 +207,7 @@ async fn every_path_answers() {
     assert_eq!(accounts, json!({ "accounts": [] }));
     let releases: Value = server.get("/api/v1/releases").await.json().await.expect("JSON");
     assert_eq!(releases, json!({ "releases": [] }));
-    assert_eq!(error_of(server.get("/nowhere").await).await.0, 404);
+    assert_eq!(error_of(server.get("/api/v1/nowhere").await).await.0, 404);
 }
 
 #[tokio::test]
@@ -219,7 +232,7 @@ async fn metrics_are_in_the_text_format() {
 #[tokio::test]
 async fn every_answer_carries_the_security_headers() {
     let server = open(Mood::Well).await;
-    for path in ["/", "/metrics", "/healthz", "/api/v1/sessions", "/nowhere", "/api/v1/releases?limit=0"] {
+    for path in ["/", "/login", "/?sort=bogus", "/metrics", "/healthz", "/api/v1/sessions", "/nowhere", "/api/v1/releases?limit=0"] {
         let answer = server.get(path).await;
         let header = |name: &str| answer.headers().get(name).unwrap_or_else(|| panic!("{path}: no {name}")).to_str().expect("text");
         let policy = header("content-security-policy");
@@ -239,7 +252,7 @@ async fn nothing_but_reading_is_allowed() {
         for path in ["/", "/metrics", "/healthz", "/api/v1/sessions"] {
             let answer = server.request(method.clone(), path).send().await.expect("an answer");
             assert_eq!(answer.headers()["allow"], "GET,HEAD", "{method} {path}");
-            assert_eq!(error_of(answer).await.0, 405, "{method} {path}");
+            assert_eq!(answer.status(), 405, "{method} {path}");
         }
     }
 }
@@ -248,7 +261,7 @@ async fn nothing_but_reading_is_allowed() {
 async fn a_name_that_is_not_ours_gets_no_page_and_no_api_but_metrics_and_health() {
     let server = open(Mood::Well).await;
     for host in ["evil.example", "localhost.evil.example", "10.0.0.1", "evil.example:9753", "127.0.0.1.evil.example", "[::2]"] {
-        for path in ["/", "/api/v1/sessions", "/nowhere"] {
+        for path in ["/", "/releases", "/login", "/assets/page.js", "/api/v1/sessions", "/nowhere"] {
             assert_eq!(server.status_as(host, path).await, 421, "{host} {path}");
         }
         for path in ["/metrics", "/healthz", "/readyz"] {
@@ -287,16 +300,16 @@ async fn with_a_token_all_but_health_wants_it() {
     for path in ["/healthz", "/readyz"] {
         assert_eq!(server.get(path).await.status(), 200, "{path}");
     }
-    for path in ["/", "/metrics", "/api/v1/sessions", "/nowhere"] {
+    for path in ["/", "/releases", "/sessions/growth/a", "/metrics", "/api/v1/sessions", "/nowhere"] {
         let refused = server.get(path).await;
         assert_eq!(refused.headers()["www-authenticate"], "Bearer realm=\"session-reaper\"", "{path}");
-        assert_eq!(error_of(refused).await.0, 401, "{path}");
+        assert_eq!(refused.status(), 401, "{path}");
         for wrong in ["Bearer s3cre", "Bearer s3cret2", "Bearer ", "Bearer", "Basic s3cret", "s3cret", ""] {
             assert_eq!(server.status_with(wrong, path).await, 401, "{wrong:?} {path}");
         }
     }
     for right in ["Bearer s3cret", "bearer s3cret"] {
-        for path in ["/", "/metrics", "/api/v1/sessions"] {
+        for path in ["/", "/releases", "/metrics", "/api/v1/sessions"] {
             assert_eq!(server.status_with(right, path).await, 200, "{right:?} {path}");
         }
     }

@@ -9,7 +9,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 make() {
     version=$(cat "$here/cargo-deb.version")
     if cargo deb --version 2>/dev/null | grep --quiet --fixed-strings "$version"; then
+        # Where the path leads now, it may not lead at the next run; what is in cargo's own folder is found anyway.
         mkdir -p "$1/bin"
+        if installed=$(command -v cargo-deb); then cp "$installed" "$1/bin"; fi
     else
         cargo install --locked --root "$1" --version "$version" cargo-deb >&2 || unavailable "cargo-deb cannot be installed"
     fi

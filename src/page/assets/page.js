@@ -8,6 +8,7 @@
   const said = document.getElementById("said");
   let paused = false;
   let asking = null;
+  let returning = false;
   let shownAt = performance.now();
 
   const pad = (number) => String(number).padStart(2, "0");
@@ -35,7 +36,7 @@
   function countDown(root, passed) {
     for (const left of root.querySelectorAll("[data-left]")) {
       const seconds = Number(left.dataset.left) - passed;
-      const text = seconds < 0 ? `${length(Math.floor(-seconds))} over` : `in ${length(Math.floor(seconds))}`;
+      const text = seconds < 0 ? `${length(Math.floor(-seconds))} ago` : `in ${length(Math.floor(seconds))}`;
       if (left.textContent !== text) left.textContent = text;
     }
   }
@@ -74,7 +75,7 @@
     }
   }
 
-  // What the reader has done stays: what is opened, and what is written in the field that has the focus.
+  // What the reader has done stays: what is opened, and what is written in the field that has the focus, unless another view is gone back to.
   function attributes(old, fresh) {
     for (const { name } of [...old.attributes]) {
       if (!fresh.hasAttribute(name) && !(name === "open" && old.nodeName === "DETAILS")) old.removeAttribute(name);
@@ -82,9 +83,10 @@
     for (const { name, value } of fresh.attributes) {
       if (old.getAttribute(name) !== value) old.setAttribute(name, value);
     }
-    if (old === document.activeElement) return;
+    const theirs = (field) => field === document.activeElement && !returning;
+    if (theirs(old)) return;
     if (old.nodeName === "INPUT" && old.value !== fresh.value) old.value = fresh.value;
-    if (old.nodeName === "OPTION" && old.selected !== fresh.hasAttribute("selected") && old.parentNode !== document.activeElement) {
+    if (old.nodeName === "OPTION" && old.selected !== fresh.hasAttribute("selected") && !theirs(old.parentNode)) {
       old.selected = fresh.hasAttribute("selected");
     }
   }
@@ -142,7 +144,7 @@
     if (!link || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     if (new URL(link.href).pathname !== location.pathname) return;
     event.preventDefault();
-    go(link.href, false);
+    go(link.href, false).then(() => /^(next|prev)$/.test(link.rel) && document.getElementById("count")?.focus());
   });
 
   document.addEventListener("submit", (event) => {
@@ -162,7 +164,12 @@
     typing = setTimeout(() => go(asked(event.target.form), true), 300);
   });
 
-  window.addEventListener("popstate", refresh);
+  window.addEventListener("popstate", async () => {
+    clearTimeout(typing);
+    returning = true;
+    await refresh();
+    returning = false;
+  });
 
   pause.addEventListener("click", () => {
     paused = !paused;

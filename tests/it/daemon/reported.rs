@@ -219,7 +219,7 @@ fn in_a_terminal(command: &Command) -> Output {
     let words: Vec<&str> = std::iter::once(command.get_program()).chain(command.get_args()).map(|word| word.to_str().expect("text")).collect();
     let mut terminal = Command::new("script");
     terminal.args(["-qec", &words.join(" "), "/dev/null"]).env("TERM", "xterm");
-    command.get_envs().for_each(|(name, value)| drop(value.map(|value| terminal.env(name, value))));
+    terminal.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     terminal.current_dir(command.get_current_dir().expect("the stage's folder")).output().expect("util-linux is there")
 }
 

@@ -10,7 +10,7 @@ use super::stage::{Api, Daemon, Script, Stage, ci, left, linked, side_by_side};
 use crate::support::eventually;
 
 /// Every page that the daemon serves.
-const PAGES: [&str; 6] = ["/", "/metrics", "/api/v1/sessions", "/api/v1/releases", "/api/v1/savings", "/api/v1/accounts"];
+const PAGES: [&str; 7] = ["/", "/releases", "/metrics", "/api/v1/sessions", "/api/v1/releases", "/api/v1/savings", "/api/v1/accounts"];
 
 /// What the providers call the addresses and keys that open a browser.
 const NAMES: [&str; 7] = ["signingKey", "connectUrl", "seleniumRemoteUrl", "cdpUrl", "liveUrl", "recordingUrl", "publicShareUrl"];
