@@ -68,8 +68,8 @@ async function readerIsLeftAlone(page) {
   await eventually(() => new URL(page.url()).searchParams.get("q") !== null, "the address has what was written");
   await find.evaluate((field) => field.setSelectionRange(1, 1));
   const before = await page.evaluate(() => {
-    document.querySelector("#figures").scrollIntoView();
-    return { scrolled: scrollY > 400, top: document.querySelector("#figures").getBoundingClientRect().top };
+    document.querySelector("#releases").scrollIntoView();
+    return { scrolled: scrollY > 400, top: document.querySelector("#releases").getBoundingClientRect().top };
   });
   await anotherRelease(page);
   const after = await page.evaluate(() => ({
@@ -80,7 +80,7 @@ async function readerIsLeftAlone(page) {
     scrolled: scrollY > 400,
   }));
   assert.deepEqual({ scrolled: before.scrolled, ...after }, { scrolled: true, open: true, focused: "q", written: "- ", caret: 1 });
-  const top = await page.locator("#figures").evaluate((figures) => figures.getBoundingClientRect().top);
+  const top = await page.locator("#releases").evaluate((heading) => heading.getBoundingClientRect().top);
   assert.ok(Math.abs(top - before.top) < 40, `what is read moved from ${before.top} to ${top}`);
 }
 
