@@ -24,9 +24,11 @@ export async function refreshing({ browser, live }) {
 /** The first view is small, and comes whole from here. */
 async function light(window) {
   const bodies = [];
-  window.page.on("response", (answer) => bodies.push(answer.body().then((body) => [new URL(answer.url()).pathname, body.length])));
+  const note = (answer) => bodies.push(answer.body().then((body) => [new URL(answer.url()).pathname, body.length]));
+  window.page.on("response", note);
   await window.go("/");
   await window.page.locator("#live").waitFor();
+  window.page.off("response", note);
   const icon = await window.page.locator("link[rel=icon]").evaluate((link) => link.href);
   const answer = await window.context.request.get(icon);
   assert.deepEqual([answer.status(), answer.headers()["content-type"]], [200, "image/svg+xml"]);
