@@ -24,16 +24,18 @@ const installed = createRequire(path.join(path.resolve(modules), "package.json")
 const axe = fs.readFileSync(installed.resolve("axe-core/axe.min.js"), "utf8");
 fs.mkdirSync(shots, { recursive: true });
 
-const [browser, live, calm, closed] = await Promise.all([
+const [browser, live, calm, brittle, closed] = await Promise.all([
   launch(installed("playwright-core").chromium, executable),
   demo(program),
-  still(program, folder, sessions()),
+  still(program, folder, "calm", sessions()),
+  still(program, folder, "brittle", sessions()),
   guarded(program, folder, TOKEN),
 ]);
-const stage = { browser, live, calm, closed, token: TOKEN, axe, shots };
-const only = process.env.ONLY?.split(",");
+const stage = { browser, live, calm, brittle, closed, token: TOKEN, axe, shots };
+// While one of them is worked on: ONLY=looks,login
+const only = process.env.ONLY ? process.env.ONLY.split(",") : undefined;
 
-/** One part after the other tells where it fails; those that mostly wait go side by side. */
+/** Side by side, since most of them mostly wait. */
 async function run(...parts) {
   const wanted = parts.filter((part) => !only || only.includes(part.name));
   await Promise.all(
@@ -50,14 +52,12 @@ async function run(...parts) {
 }
 
 try {
-  await run(refreshing, login, addresses, scriptless, hostile);
-  await run(looks);
-  await run(outage);
+  await run(refreshing, login, addresses, scriptless, hostile, outage, looks);
 } catch (why) {
   console.error(why.message);
   process.exit(1);
 }
 await browser.close();
 console.log(`Chromium ${browser.version()}, pictures in ${shots}`);
-console.log("page: everything holds");
+console.log(only ? `page: ${only} alone` : "page: everything holds");
 process.exit(0);

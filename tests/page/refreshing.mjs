@@ -24,9 +24,11 @@ export async function refreshing({ browser, live }) {
 /** The first view is small, and comes whole from here. */
 async function light(window) {
   const bodies = [];
-  window.page.on("response", (answer) => bodies.push(answer.body().then((body) => [new URL(answer.url()).pathname, body.length])));
+  const note = (answer) => bodies.push(answer.body().then((body) => [new URL(answer.url()).pathname, body.length]));
+  window.page.on("response", note);
   await window.go("/");
   await window.page.locator("#live").waitFor();
+  window.page.off("response", note);
   const icon = await window.page.locator("link[rel=icon]").evaluate((link) => link.href);
   const answer = await window.context.request.get(icon);
   assert.deepEqual([answer.status(), answer.headers()["content-type"]], [200, "image/svg+xml"]);
@@ -68,8 +70,8 @@ async function readerIsLeftAlone(page) {
   await eventually(() => new URL(page.url()).searchParams.get("q") !== null, "the address has what was written");
   await find.evaluate((field) => field.setSelectionRange(1, 1));
   const before = await page.evaluate(() => {
-    document.querySelector("#figures").scrollIntoView();
-    return { scrolled: scrollY > 400, top: document.querySelector("#figures").getBoundingClientRect().top };
+    document.querySelector("#releases").scrollIntoView();
+    return { scrolled: scrollY > 400, top: document.querySelector("#releases").getBoundingClientRect().top };
   });
   await anotherRelease(page);
   const after = await page.evaluate(() => ({
@@ -80,7 +82,7 @@ async function readerIsLeftAlone(page) {
     scrolled: scrollY > 400,
   }));
   assert.deepEqual({ scrolled: before.scrolled, ...after }, { scrolled: true, open: true, focused: "q", written: "- ", caret: 1 });
-  const top = await page.locator("#figures").evaluate((figures) => figures.getBoundingClientRect().top);
+  const top = await page.locator("#releases").evaluate((heading) => heading.getBoundingClientRect().top);
   assert.ok(Math.abs(top - before.top) < 40, `what is read moved from ${before.top} to ${top}`);
 }
 

@@ -67,7 +67,7 @@ export function session(id, { age, lasts = 20 * AN_HOUR, metadata = {} }) {
 }
 
 /** A daemon whose sessions stand still: some wait, some are due and held, and those older than a day were released. */
-export async function still(program, folder, sessions) {
+export async function still(program, folder, name, sessions) {
   const provider = await new Provider(sessions).listen();
   const text = (listen) => `
     mode = "enforce"
@@ -75,7 +75,7 @@ export async function still(program, folder, sessions) {
     [server]
     listen = "${listen}"
     [store]
-    path = "${path.join(folder, "still.db")}"
+    path = "${path.join(folder, `${name}.db`)}"
     [guardrails]
     max_release_fraction = 1.0
     skip_expiring_within = "1h"
@@ -107,7 +107,7 @@ export async function still(program, folder, sessions) {
     name = "everything-else"
     match = "all"
     max_age = "24h"`;
-  const start = (listen) => daemon(program, folder, "still", text(listen), { KEY: "bb_test" });
+  const start = (listen) => daemon(program, folder, name, text(listen), { KEY: "bb_test" });
   const running = await start("127.0.0.1:0");
   const settled = async () => {
     const { releases = [] } = await (await fetch(`${running.address}/api/v1/releases`)).json();
