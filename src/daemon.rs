@@ -4,6 +4,7 @@ pub mod account;
 pub mod board;
 pub mod crew;
 pub mod pulse;
+pub mod shelf;
 pub mod vigil;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -240,6 +241,7 @@ impl Flags {
             broken: self.broken.clone(),
             pulse: self.pulse.clone(),
             prices: self.prices.clone(),
+            shelf: Arc::default(),
         }
     }
 }

@@ -58,7 +58,8 @@ pub trait Source: Send + Sync + 'static {
     /// The releases of the session that has this id, or a part of this id, of every life and account.
     fn release(&self, id: SessionId) -> Answer<Vec<Release>>;
 
-    /// The rows of a report, without what costs more to have. `until` is now; `by` is one of the words of [`Report::by`].
+    /// The rows of a report, without what costs more to have, and as they were some moments ago where they are long to count. `until` is now; `by` is one
+    /// of the words of [`Report::by`].
     fn report(&self, since: Timestamp, until: Timestamp, by: String) -> Answer<Report>;
 
     /// The same with those who left most behind and the forecast.

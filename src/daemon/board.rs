@@ -11,12 +11,13 @@ use crate::clock::Clock;
 use crate::daemon::account::{Control, Depth, View};
 use crate::daemon::crew::{Line, Lines};
 use crate::daemon::pulse::{Pulse, STALLED_AFTER};
+use crate::daemon::shelf::Shelf;
 use crate::domain::name::{AccountName, SessionId};
 use crate::domain::release::{Release, Releases};
 use crate::domain::tariff::Prices;
 use crate::domain::time::{Timestamp, human};
 use crate::domain::view::{AccountView, Explanation, Mode, Report, Snapshot};
-use crate::ledger::{By, Ledger, LedgerFault, Reader, Wanted};
+use crate::ledger::{By, Ledger, LedgerFault, Wanted};
 use crate::policy::{Policy, shown};
 use crate::server::{Answer, Source};
 
@@ -34,6 +35,8 @@ pub struct Board {
     pub pulse: Arc<Pulse>,
     /// As of the last configuration.
     pub prices: Arc<RwLock<Prices>>,
+    /// What the page has been shown of the books.
+    pub shelf: Arc<Shelf>,
 }
 
 impl Board {
@@ -52,14 +55,6 @@ impl Board {
         writer
             .or_else(|| self.lines().into_iter().find_map(account))
             .or_else(|| daemon.map(|still| format!("the daemon's own loop has not turned for {}", human(still))))
-    }
-
-    fn by(&self, by: String, read: impl FnOnce(&Reader, By) -> Result<Report, LedgerFault> + Send + 'static) -> Answer<Report> {
-        let reader = self.ledger.reader();
-        match by.parse::<By>() {
-            Ok(by) => in_background(move || read(&reader, by)),
-            Err(why) => Box::pin(async move { Err(why) }),
-        }
     }
 
     fn look(&self, depth: Depth) -> Answer<Snapshot> {
@@ -119,15 +114,23 @@ impl Source for Board {
     }
 
     fn report(&self, since: Timestamp, until: Timestamp, by: String) -> Answer<Report> {
-        self.by(by, move |reader, by| reader.report_to_now(since, until, &by))
+        let reader = self.ledger.reader();
+        match by.parse::<By>() {
+            Ok(key) => self.shelf.get((since, by), self.clock, move || reader.report_to_now(since, until, &key).map_err(|fault| fault.to_string())),
+            Err(why) => Box::pin(std::future::ready(Err(why))),
+        }
     }
 
     fn savings(&self, since: Timestamp, until: Timestamp, by: String) -> Answer<Report> {
         let prices = self.prices.read().unwrap_or_else(PoisonError::into_inner).clone();
-        self.by(by, move |reader, by| {
-            let wanted = Wanted { since, until, to_now: true, by, leakers: Some(Vec::new()), forecast: Some(prices) };
-            reader.whole_report(&wanted, &mut |_| {})
-        })
+        let reader = self.ledger.reader();
+        match by.parse::<By>() {
+            Ok(by) => in_background(move || {
+                let wanted = Wanted { since, until, to_now: true, by, leakers: Some(Vec::new()), forecast: Some(prices) };
+                reader.whole_report(&wanted, &mut |_| {})
+            }),
+            Err(why) => Box::pin(std::future::ready(Err(why))),
+        }
     }
 
     fn health(&self) -> Result<(), String> {
@@ -219,7 +222,17 @@ mod tests {
         let options = OpenOptions { retention: SignedDuration::ZERO, now: clock.now() };
         let ledger = Ledger::open(&StorePath::Memory, options).expect("books in memory");
         let pulse = Arc::new(Pulse::still_for(&clock, daemon));
-        Board { clock, lines, ledger, enforcing: Arc::default(), draining: Arc::default(), broken: Arc::default(), pulse, prices: Arc::default() }
+        Board {
+            clock,
+            lines,
+            ledger,
+            enforcing: Arc::default(),
+            draining: Arc::default(),
+            broken: Arc::default(),
+            pulse,
+            prices: Arc::default(),
+            shelf: Arc::default(),
+        }
     }
 
     #[test]

@@ -359,7 +359,7 @@ mod tests {
             "0.36 USD",
             "1.00 EUR",
             "3s ago",
-            "in 4m 10s: session keep-1",
+            "in 4m 10s</span><span class=\"unseen\">, session <bdi>keep-1<",
             "due-1",
             "keep-1",
             "observe",
