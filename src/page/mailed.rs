@@ -6,7 +6,7 @@ use super::chart::{Bar, Bars, Columns};
 use super::words::cut;
 use crate::domain::text::{HIDDEN, looks_secret};
 use crate::domain::time::{SignedDuration, Timestamp, human, later};
-use crate::domain::view::said::{self, length, money};
+use crate::domain::view::said::{self, FIGURES, figures, length, money};
 use crate::domain::view::{ForecastPart, ForecastRow, Report, ReportRow};
 
 /// Rows of one table; the total has them all.
@@ -71,8 +71,6 @@ struct WatchedLine {
 }
 
 impl Mailed {
-    /// What stands above the cells of a [`Line`].
-    const FIGURES: [&'static str; 9] = ["released", "saved", "saved cost", "already ended", "failed", "stuck", "overrun p50", "p99", "max"];
     /// What stands above the cells of a [`WatchedLine`].
     const LENGTHS: [&'static str; 5] = ["sessions", "ran on", "cost", "to hard end", "cost"];
 
@@ -127,21 +125,7 @@ fn facts(total: &ReportRow) -> Vec<(&'static str, String)> {
 }
 
 fn line(row: &ReportRow) -> Line {
-    let overrun = row.overrun_seconds;
-    Line {
-        key: row.key.as_deref().map_or_else(|| "(none)".to_owned(), open),
-        cells: [
-            row.released.to_string(),
-            length(Some(row.saved_runtime_seconds)),
-            money(row.saved_cost, row.currency.as_deref()),
-            row.already_ended.to_string(),
-            row.failed.to_string(),
-            row.stuck.to_string(),
-            length(overrun.p50),
-            length(overrun.p99),
-            length(overrun.max),
-        ],
-    }
+    Line { key: row.key.as_deref().map_or_else(|| "(none)".to_owned(), open), cells: figures(row) }
 }
 
 fn leaker(of: &crate::domain::view::Leaker) -> [String; 5] {

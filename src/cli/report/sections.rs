@@ -2,8 +2,8 @@
 
 use crate::cli::table::{Column, Table, visible};
 use crate::domain::time::rfc3339;
-use crate::domain::view::said::{self, length, money};
-use crate::domain::view::{ForecastPart, ForecastRow, Leaker, Overrun, Report, ReportRow};
+use crate::domain::view::said::{self, FIGURES, figures, length, money};
+use crate::domain::view::{ForecastPart, ForecastRow, Leaker, Report, ReportRow};
 use crate::ledger::By;
 
 /// Gaps that are listed one by one; the JSON has all of them.
@@ -40,18 +40,8 @@ fn rows(report: &Report, by: &By, width: Option<u16>) -> String {
 }
 
 fn table<'a>(report: &Report, key: &'a str) -> Table<'a> {
-    let mut table = Table::new(&[
-        Column::text(key),
-        Column::number("released"),
-        Column::number("saved"),
-        Column::number("saved cost"),
-        Column::number("already ended"),
-        Column::number("failed"),
-        Column::number("stuck"),
-        Column::number("overrun p50"),
-        Column::number("p99"),
-        Column::number("max"),
-    ]);
+    let columns: Vec<Column<'a>> = std::iter::once(Column::text(key)).chain(FIGURES.map(Column::number)).collect();
+    let mut table = Table::new(&columns);
     for row in &report.rows {
         table.row(cells(row.key.as_deref().unwrap_or("(none)"), row));
     }
@@ -59,20 +49,8 @@ fn table<'a>(report: &Report, key: &'a str) -> Table<'a> {
     table
 }
 
-fn cells(key: &str, row: &ReportRow) -> [String; 10] {
-    let Overrun { p50, p99, max } = row.overrun_seconds;
-    [
-        key.to_owned(),
-        row.released.to_string(),
-        length(Some(row.saved_runtime_seconds)),
-        money(row.saved_cost, row.currency.as_deref()),
-        row.already_ended.to_string(),
-        row.failed.to_string(),
-        row.stuck.to_string(),
-        length(p50),
-        length(p99),
-        length(max),
-    ]
+fn cells(key: &str, row: &ReportRow) -> impl Iterator<Item = String> {
+    std::iter::once(key.to_owned()).chain(figures(row))
 }
 
 fn leakers(leakers: &[Leaker], width: Option<u16>) -> String {
@@ -131,6 +109,7 @@ pub(super) mod tests {
     use super::*;
     use crate::domain::time::Timestamp;
     use crate::domain::verdict::Limit;
+    use crate::domain::view::Overrun;
     use crate::domain::view::{Coverage, Forecast, Gap};
 
     pub fn row(key: Option<&str>) -> ReportRow {

@@ -1,7 +1,7 @@
 //! The report in words, the same wherever it is shown.
 
 use crate::domain::time::{SignedDuration, between, human, rfc3339};
-use crate::domain::view::{Coverage, ForecastRow, Gap, Report};
+use crate::domain::view::{Coverage, ForecastRow, Gap, Overrun, Report, ReportRow};
 
 /// A length of time; `-` where there is none.
 pub fn length(seconds: Option<f64>) -> String {
@@ -20,6 +20,24 @@ pub fn money(amount: Option<f64>, currency: Option<&str>) -> String {
         (Some(amount), Some(currency)) => format!("{amount:.2} {currency}"),
         (Some(amount), None) => format!("{amount:.2}"),
     }
+}
+
+/// What stands above the [`figures`] of a row.
+pub const FIGURES: [&str; 9] = ["released", "saved", "saved cost", "already ended", "failed", "stuck", "overrun p50", "p99", "max"];
+
+pub fn figures(row: &ReportRow) -> [String; 9] {
+    let Overrun { p50, p99, max } = row.overrun_seconds;
+    [
+        row.released.to_string(),
+        length(Some(row.saved_runtime_seconds)),
+        money(row.saved_cost, row.currency.as_deref()),
+        row.already_ended.to_string(),
+        row.failed.to_string(),
+        row.stuck.to_string(),
+        length(p50),
+        length(p99),
+        length(max),
+    ]
 }
 
 /// A share from 0 to 1, with a digit that tells little from nothing.
