@@ -49,12 +49,9 @@ impl Engine {
 
     /// Every live session: the due ones first, most overdue first, then by deadline, then those without one, by age.
     pub fn session_views(&self, now: Timestamp) -> Vec<SessionView> {
-        let mut rows: Vec<(&Tracked, SessionView)> = self.roster.iter().map(|tracked| (tracked, self.session_view(tracked, now))).collect();
-        rows.sort_by_key(|(tracked, _)| {
-            let deadline = tracked.verdict.deadline().map(|deadline| deadline.at);
-            (deadline.is_none(), deadline, tracked.session.since(), tracked.session.id.clone())
-        });
-        rows.into_iter().map(|(_, view)| view).collect()
+        let mut tracked: Vec<&Tracked> = self.roster.iter().collect();
+        tracked.sort_unstable_by_key(|tracked| urgency(tracked));
+        tracked.into_iter().map(|tracked| self.session_view(tracked, now)).collect()
     }
 
     pub fn session_view(&self, tracked: &Tracked, now: Timestamp) -> SessionView {
@@ -174,6 +171,12 @@ impl Engine {
         self.lately.tell(&mut census, &self.terms.policies);
         census
     }
+}
+
+/// The smallest is shown first.
+fn urgency(tracked: &Tracked) -> (bool, Option<Timestamp>, Timestamp, &SessionId) {
+    let deadline = tracked.verdict.deadline().map(|deadline| deadline.at);
+    (deadline.is_none(), deadline, tracked.session.since(), &tracked.session.id)
 }
 
 /// What would be different about a session if the shadow policy were in force.
