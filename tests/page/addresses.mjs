@@ -54,8 +54,9 @@ async function filters(window) {
 async function finds(window) {
   const { page } = window;
   await page.getByLabel("Find").pressSequentially("team=ml", { delay: 20 });
+  // A slow machine asks for "team=m" on the way, which finds the same ones.
+  await page.waitForURL((url) => url.searchParams.get("q") === "team=ml");
   await listed(page, "1 to 40 of 40");
-  assert.equal(query(page).get("q"), "team=ml");
   assert.ok(await page.getByLabel("Find").evaluate((field) => field === document.activeElement && field.value === "team=ml"), "who writes is not disturbed");
   await sameElsewhere(window);
   assert.ok(await isMarked(page));
