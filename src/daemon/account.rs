@@ -120,11 +120,11 @@ impl AccountLoop {
         let now = self.clock.now();
         match control {
             Control::View(depth, reply) => {
-                drop(reply.send(self.view(depth, now)));
+                answer(reply, || self.view(depth, now));
                 Input::Tick
             }
             Control::Explain(id, reply) => {
-                drop(reply.send(self.engine.explain(&id, now).map(Box::new)));
+                answer(reply, || self.engine.explain(&id, now).map(Box::new));
                 Input::Tick
             }
             Control::Reconfigure { terms, runtime, executor, new_credential } => {
@@ -137,6 +137,13 @@ impl AccountLoop {
     }
 }
 
+/// Nothing is made for those who have gone away: after a loop has hung, everybody has.
+fn answer<T>(reply: oneshot::Sender<T>, make: impl FnOnce() -> T) {
+    if !reply.is_closed() {
+        drop(reply.send(make()));
+    }
+}
+
 /// Operators write by the wall clock; an engine runs on ours.
 pub fn in_our_time(orders: &Orders, clock: &Clock) -> Orders {
     let hold = |hold: &OperatorHold| OperatorHold { placed_at: clock.from_wall(hold.placed_at), until: clock.from_wall(hold.until), ..hold.clone() };
@@ -144,5 +151,21 @@ pub fn in_our_time(orders: &Orders, clock: &Clock) -> Orders {
         holds: orders.holds.iter().map(|(id, placed)| (id.clone(), hold(placed))).collect(),
         pauses: orders.pauses.clone(),
         resumed_at: orders.resumed_at.iter().map(|(account, at)| (account.clone(), clock.from_wall(*at))).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_made_for_whoever_has_gone_away() {
+        let (mut made, (gone, inbox)) = (0, oneshot::channel());
+        drop(inbox);
+        answer(gone, || made += 1);
+        assert_eq!(made, 0);
+        let (waits, mut inbox) = oneshot::channel();
+        answer(waits, || made += 1);
+        assert!(inbox.try_recv().is_ok() && made == 1);
     }
 }
